@@ -1,0 +1,1 @@
+"""Tercet gives an agent a memory it can write, read and forget."""

@@ -1,0 +1,1 @@
+"""Doors to agents, chatbots and people."""

@@ -1,0 +1,1 @@
+"""What runs a model: words into forms, memories into a prompt or into attention."""

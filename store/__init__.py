@@ -1,0 +1,1 @@
+"""Where memories are kept: notes, and the forms made of them. Knows no model."""

@@ -1,0 +1,125 @@
+"""The protocol of a form: something derived from notes that can be searched.
+
+SQL filters, forms rank. A form sees which notes it may rank (`Among`), never why: it knows of no scope and
+no time, so it cannot leak them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Select
+
+from .note import Note, Triplet
+
+__all__ = ["Among", "Cue", "Embedder", "Extractor", "Form", "Hit", "Vector"]
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What a read looks for; later forms may use what earlier forms found.
+
+    Attributes:
+        text: the question as asked.
+        vector: its unit-length embedding, shape (dimensions,), or None when the store has no embedder.
+        prior: note number -> score in 0..1 from words and vectors, for the graph to start from.
+        seeds: entity number -> weight from facts and names in the question, likewise.
+    """
+
+    text: str
+    vector: Vector | None = None
+    prior: Mapping[int, float] = field(default_factory=dict)
+    seeds: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The notes a search may return.
+
+    Attributes:
+        query: a SELECT of note numbers, for forms that live in SQL.
+        nums: the same numbers as a sorted int64 array, made when first asked for.
+    """
+
+    query: Select[tuple[int]]
+    nums: Callable[[], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One note that a form ranked.
+
+    Attributes:
+        num: the note's number.
+        score: higher is better; only comparable within one search of one form.
+        why: what the form can say for it, for example the matching fact or the path; may be empty.
+    """
+
+    num: int
+    score: float
+    why: str = ""
+
+
+class Form(Protocol):
+    """Something derived from notes that can be searched, dropped and rebuilt."""
+
+    name: str
+
+    def add(self, notes: Sequence[Note]) -> None:
+        """Takes notes in; a note that is already in is left as it is (idempotent)."""
+        ...
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Takes notes out while their rows still exist; unknown ids are ignored."""
+        ...
+
+    def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
+        """Returns at most ``k`` hits out of ``among``, best first, ties by note number."""
+        ...
+
+    def applied(self) -> int:
+        """Returns the number of the last change this form has seen."""
+        ...
+
+    def clear(self) -> None:
+        """Empties the form; `add` with every note makes it anew."""
+        ...
+
+    def count(self) -> int:
+        """Returns how many items the form holds."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into unit-length vectors."""
+
+    name: str
+    dimensions: int
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Returns unit vectors, shape (len(texts), dimensions)."""
+        ...
+
+
+class Extractor(Protocol):
+    """Finds triplets and entity names in texts."""
+
+    name: str
+
+    def triplets(self, note: Note) -> list[Triplet]:
+        """Returns the facts that the note states, with confidence below 1."""
+        ...
+
+    def entities(self, note: Note) -> list[str]:
+        """Returns the names, as written, of what the note is about (its speaker included)."""
+        ...
+
+    def entities_of(self, question: str) -> list[str]:
+        """Returns the names that a question mentions."""
+        ...

@@ -1,0 +1,124 @@
+"""What is kept: a note, its triplets, and a fact as it is read back.
+
+A note is one memory as it was written. It never changes: a revision is a newer note that replaces it,
+and forgetting removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Draft", "Fact", "Note", "Triplet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Triplet:
+    """One (subject, relation, object) as a caller gave it or an extractor found it.
+
+    Attributes:
+        subject: who or what the fact is about, as written.
+        relation: the verb phrase, for example ``"lives in"``.
+        object: the other end, as written.
+        valid_from: ISO 8601 date or date-time since when it is true; empty if unknown.
+        valid_to: ISO 8601 date or date-time until when (exclusive) it is true; empty if open.
+        confidence: 1.0 for what a caller stated, lower for what was extracted.
+        extractor: ``"given"``, ``"rule"``, or the name of a model.
+    """
+
+    subject: str
+    relation: str
+    object: str
+    valid_from: str = ""
+    valid_to: str = ""
+    confidence: float = 1.0
+    extractor: str = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A note before it is written: checked values, no identity yet."""
+
+    text: str
+    scope: str
+    speaker: str = ""
+    source: str = ""
+    thread: str = ""
+    happened: str = ""
+    facts: Sequence[Triplet] = ()
+    origin: str = "user"
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One memory as written.
+
+    Attributes:
+        num: the store's row number; the same number identifies the note in every form.
+        id: random public id, 16 hexadecimal digits.
+        text: the words.
+        scope: whose memory it is, for example ``"ada/work"``.
+        speaker: who said it, or empty.
+        source: where it was said, for example ``"chat:1"``, or empty.
+        thread: the conversation it belongs to, or empty.
+        position: its place in the thread, counted from 0 (0 without a thread).
+        happened: ISO 8601 date or date-time of what it tells; empty if unknown.
+        known: ISO 8601 UTC time at which the store learnt it.
+        origin: ``"user"``, ``"tool"``, ``"web"``, ``"model"`` or ``"import"``.
+        metadata: free JSON values of the caller.
+        facts: triplets that the caller gave with it.
+        key: the caller's idempotency key, or None.
+        change: number of the change that wrote it.
+        retired: number of the change that replaced or undid it, or None while it is current.
+        replaces: id of the note that it revised, or None.
+        previous: text of the turn before it in its thread, or empty.
+    """
+
+    num: int
+    id: str
+    text: str
+    scope: str
+    speaker: str
+    source: str
+    thread: str
+    position: int
+    happened: str
+    known: str
+    origin: str
+    metadata: Mapping[str, object]
+    facts: tuple[Triplet, ...]
+    key: str | None
+    change: int
+    retired: int | None
+    replaces: str | None
+    previous: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A triplet with its validity and the notes that support it, resolved for one moment.
+
+    Attributes:
+        subject: as first written.
+        relation: as first written.
+        object: as first written.
+        valid_from: ISO 8601 since when it is true; empty if unknown.
+        valid_to: ISO 8601 until when (exclusive); stated, or the start of the fact that superseded it;
+            empty while it holds.
+        confidence: the best among its supports.
+        extractor: ``"given"``, ``"rule"``, or a model's name: how the best support was made.
+        notes: ids of the supporting notes, oldest first.
+        superseded: true when a newer value of a single-valued relation has taken its place.
+    """
+
+    subject: str
+    relation: str
+    object: str
+    valid_from: str
+    valid_to: str
+    confidence: float
+    extractor: str
+    notes: tuple[str, ...]
+    superseded: bool
