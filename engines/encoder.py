@@ -1,0 +1,145 @@
+"""A sentence encoder of transformers: texts to tokens, tokens to one unit vector each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from ..store.errors import EngineError, InvalidInput
+from ..store.form import Vector
+from .encoder_files import require_torch
+from .quiet import no_progress_bars
+
+__all__ = ["Encoder", "checked"]
+
+# Measured best on two CPU cores; the activations of larger batches fall out of the processor's cache.
+_TOKENS_PER_BATCH = 2048
+
+
+class Encoder:
+    """A transformers encoder and its tokenizer, loaded once by whichever thread needs them first."""
+
+    def __init__(
+        self,
+        find: Callable[[], Path],
+        *,
+        pooling: Literal["mean", "cls"],
+        max_tokens: int,
+        device: str,
+    ) -> None:
+        """Remembers how to load; `find` returns the folder of the model and is called once, at first use."""
+        self._find = find
+        self._pooling = pooling
+        self._max_tokens = max_tokens
+        self._device = device
+        self._lock = Lock()
+        self._loaded: tuple[Any, Any] | None = None
+
+    def embed(self, texts: Sequence[str], dimensions: int) -> Vector:
+        """Returns unit vectors, float32, shape (len(texts), dimensions), in the order of the texts."""
+        texts = checked(texts)
+        vectors = np.empty((len(texts), dimensions), np.float32)
+        if not texts:
+            return vectors
+        tokenizer, model = self._load()
+        # One text at a time: the tokenizer's batch call starts threads of its own, and then prints a warning
+        # when the user's program forks. Tokenising is a hundredth of the time.
+        tokens = [tokenizer.encode(text).ids for text in texts]
+        for batch in _batches([len(ids) for ids in tokens]):
+            vectors[batch] = self._forward(model, [tokens[i] for i in batch])
+        return vectors
+
+    def _load(self) -> tuple[Any, Any]:
+        with self._lock:
+            if self._loaded is None:
+                require_torch()
+                folder = self._find()
+                try:
+                    self._loaded = _load(folder, self._max_tokens, self._device)
+                except EngineError:
+                    raise
+                except Exception as error:  # tokenizers raises bare Exception, transformers a dozen kinds
+                    raise EngineError(f"cannot load the embedding model in {folder}: {error}") from error
+            return self._loaded
+
+    def _forward(self, model: Any, batch: list[list[int]]) -> Vector:  # noqa: ANN401  (torch is not imported here)
+        import torch
+
+        width = max(map(len, batch))
+        ids = torch.full((len(batch), width), model.config.pad_token_id or 0)
+        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(tokens)] = 1
+        with torch.inference_mode():
+            mask = mask.to(self._device)
+            hidden = model(input_ids=ids.to(self._device), attention_mask=mask).last_hidden_state
+            if self._pooling == "cls":  # hidden: (batch, width, dimensions)
+                pooled = hidden[:, 0]
+            else:
+                pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+            return cast(Vector, torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy())
+
+
+def checked(texts: Sequence[str]) -> list[str]:
+    """Returns the texts as a list, or raises InvalidInput where something is no text that can be encoded."""
+    if isinstance(texts, str):
+        raise InvalidInput("embed takes a list of texts; for one text write embed([text])")
+    texts = list(texts)
+    for text in texts:
+        if not isinstance(text, str):
+            raise InvalidInput(f"only text can be embedded, not {type(text).__name__}: {text!r:.80}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                f"the text {text[:80]!r} has a lone surrogate at {error.start}; remove it"
+            ) from error
+    return texts
+
+
+def _load(folder: Path, max_tokens: int, device: str) -> tuple[Any, Any]:
+    """Returns the tokenizer and the model of a folder.
+
+    The tokenizer is read as it is, without transformers: that needs no guess about its class, and no network.
+    """
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import AutoModel
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.no_padding()
+    with no_progress_bars():
+        model, report = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    # A layer without weights is filled with random numbers. The pooler is filled so in many checkpoints, but
+    # we do our own pooling and never read it.
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise EngineError(
+            f"the weights in {folder} lack {len(missing)} tensors of the model, first {missing[0]}"
+        )
+    return tokenizer, model.to(device).eval()
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yields indices of texts of about the same length, shortest first, each batch within its budget."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > _TOKENS_PER_BATCH:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
