@@ -6,19 +6,20 @@ no time, so it cannot leak them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select
+from sqlalchemy import ColumnElement
 
 from .note import Note, Triplet
 
-__all__ = ["Among", "Cue", "Embedder", "Extractor", "Form", "Hit", "Vector"]
+__all__ = ["Among", "Cue", "Embedder", "Encoder", "Extractor", "Form", "Hit", "Record", "Vector"]
 
 Vector = npt.NDArray[np.float32]
+Record = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ class Cue:
         text: the question as asked.
         vector: its unit-length embedding, shape (dimensions,), or None when the store has no embedder.
         prior: note number -> score in 0..1 from words and vectors, for the graph to start from.
-        seeds: entity number -> weight from facts and names in the question, likewise.
+        seeds: folded entity name -> weight from facts and names in the question, likewise.
     """
 
     text: str
     vector: Vector | None = None
     prior: Mapping[int, float] = field(default_factory=dict)
-    seeds: Mapping[int, float] = field(default_factory=dict)
+    seeds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Among:
     """The notes a search may return.
 
     Attributes:
-        query: a SELECT of note numbers, for forms that live in SQL.
-        nums: the same numbers as a sorted int64 array, made when first asked for.
+        conditions: on the columns of table ``note``, for forms that live in SQL.
+        nums: the numbers of the notes they admit, as a sorted int64 array, made when first asked for.
+        key: equal keys admit the same notes as long as nothing was written in between.
     """
 
-    query: Select[tuple[int]]
+    conditions: tuple[ColumnElement[bool], ...]
     nums: Callable[[], npt.NDArray[np.int64]]
+    key: Hashable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ class Hit:
     Attributes:
         num: the note's number.
         score: higher is better; only comparable within one search of one form.
-        why: what the form can say for it, for example the matching fact or the path; may be empty.
+        path: what the form can say for it: the fact that matched, or the way through the graph.
     """
 
     num: int
     score: float
-    why: str = ""
+    path: tuple[str, ...] = ()
 
 
 class Form(Protocol):
@@ -122,4 +125,14 @@ class Extractor(Protocol):
 
     def entities_of(self, question: str) -> list[str]:
         """Returns the names that a question mentions."""
+        ...
+
+
+class Encoder(Protocol):
+    """Turns texts into explicit memories: keys and values for one model."""
+
+    fingerprint: str
+
+    def encode(self, texts: Sequence[str]) -> Sequence[Record]:
+        """Returns one record of named tensors per text."""
         ...

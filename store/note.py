@@ -37,7 +37,10 @@ class Triplet:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A note before it is written: checked values, no identity yet."""
+    """A note before it is written: checked values.
+
+    ``id`` and ``known`` are empty except for notes that come from an export and keep theirs.
+    """
 
     text: str
     scope: str
@@ -49,6 +52,8 @@ class Draft:
     origin: str = "user"
     metadata: Mapping[str, object] = field(default_factory=dict)
     key: str | None = None
+    id: str = ""
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Note:
     """One memory as written.
 
     Attributes:
-        num: the store's row number; the same number identifies the note in every form.
+        num: number of the change that wrote it; the same number identifies the note in every form.
         id: random public id, 16 hexadecimal digits.
         text: the words.
         scope: whose memory it is, for example ``"ada/work"``.
@@ -70,10 +75,10 @@ class Note:
         metadata: free JSON values of the caller.
         facts: triplets that the caller gave with it.
         key: the caller's idempotency key, or None.
-        change: number of the change that wrote it.
         retired: number of the change that replaced or undid it, or None while it is current.
         replaces: id of the note that it revised, or None.
-        previous: text of the turn before it in its thread, or empty.
+        before: number of the turn before it in its thread, or None.
+        previous: text of that turn, or empty.
     """
 
     num: int
@@ -90,10 +95,15 @@ class Note:
     metadata: Mapping[str, object]
     facts: tuple[Triplet, ...]
     key: str | None
-    change: int
     retired: int | None
     replaces: str | None
+    before: int | None = None
     previous: str = ""
+
+    @property
+    def change(self) -> int:
+        """The number of the change that wrote it, for `Memory.undo`."""
+        return self.num
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ class Fact:
         confidence: the best among its supports.
         extractor: ``"given"``, ``"rule"``, or a model's name: how the best support was made.
         notes: ids of the supporting notes, oldest first.
-        superseded: true when a newer value of a single-valued relation has taken its place.
+        superseded: true when a newer value of a single-valued relation has taken its place, or its time is over.
     """
 
     subject: str

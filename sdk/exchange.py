@@ -1,0 +1,140 @@
+"""Exports and imports: JSON Lines with everything that is needed to make the notes anew.
+
+The first line is a header; every other line is one change, oldest first, with the note it wrote. Forms are not
+exported: they are made again from the words. Ids and histories survive; into an empty store the times survive too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..store.changes import Change
+from ..store.draft import checked_draft
+from ..store.errors import InvalidInput, LimitExceeded, StoreError
+from ..store.note import Note
+from ..store.notes import same_content, stated
+from ..store.replay import Replayed, replay
+from ..store.schema import change
+from ..store.store import Store
+from ..store.strict_json import loads_strict
+
+__all__ = ["export_lines", "import_lines"]
+
+_FORMAT = 1
+_LINE_LIMIT = 8 << 20
+_BATCH = 500
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    tercet: int
+    scope: str
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    op: Literal["write", "revise", "undo"]
+    at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\Z")
+    id: str = Field(pattern=r"\A[0-9a-f]{16}\Z")
+    replaces: str | None = None
+    text: str | None = None  # None: the undo of a first write, which writes nothing
+    scope: str | None = None
+    speaker: str = ""
+    source: str = ""
+    thread: str = ""
+    happened: str = ""
+    origin: str = "user"
+    key: str | None = None
+    facts: list[dict[str, str]] = []
+    metadata: dict[str, Any] = {}
+
+
+_FIELDS = ("speaker", "source", "thread", "happened", "origin", "key", "metadata")
+
+
+def export_lines(store: Store, scope: str) -> Iterator[str]:
+    """Yields the header, then every change of the notes that exist in a scope, as JSON without line ends."""
+    yield _json({"tercet": _FORMAT, "scope": scope})
+    last = 0
+    while batch := store.notes.changes.select(change.c.seq > last, change.c.op != "forget", scope=scope, limit=_BATCH):
+        notes = store.notes.by_num([made.num for made in batch])
+        for made in batch:
+            if made.num in notes:  # not forgotten
+                yield _json(_line(made, notes[made.num]))
+        last = batch[-1].seq
+
+
+def import_lines(
+    store: Store, lines: Iterable[str], *, scope: str, on_progress: Callable[[int], None] | None = None
+) -> int:
+    """Takes an export in, all or nothing; returns how many versions of notes were new.
+
+    Raises:
+        InvalidInput: a malformed line, named by its number; nothing was written.
+        LimitExceeded: a line over 8 MiB, or a value over its limit.
+    """
+    keep_times = store.notes.changes.last() == 0
+    changes = [made for made in _checked(lines, scope, keep_times=keep_times) if _new(store, made, scope)]
+    return replay(store, changes, progressed=on_progress)
+
+
+def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[Replayed]:
+    header: _Header | None = None
+    for number, line in enumerate(lines, 1):
+        if len(line) > _LINE_LIMIT:
+            raise LimitExceeded(f"line {number} has over {_LINE_LIMIT:,} characters")
+        if not line.strip():
+            continue
+        try:
+            values = loads_strict(line)
+            if header is None:
+                header = _Header.model_validate(values)
+                if header.tercet > _FORMAT:
+                    raise InvalidInput(f"the export is of format {header.tercet}, this Tercet reads up to {_FORMAT}")
+                continue
+            yield _replayed(_Line.model_validate(values), scope, keep_times=keep_times)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the line"
+            raise InvalidInput(f"line {number} is no line of a Tercet export: {where}: {first['msg']}") from None
+        except StoreError as error:
+            raise type(error)(f"line {number}: {error}") from None
+    if header is None:
+        raise InvalidInput("the file is empty; a Tercet export begins with a header line")
+
+
+def _replayed(line: _Line, scope: str, *, keep_times: bool) -> Replayed:
+    if line.text is None:
+        return Replayed(line.op, line.id, None, None)
+    values = {name: getattr(line, name) for name in _FIELDS}
+    draft = checked_draft(line.text, scope=line.scope, below=scope, facts=line.facts, **values)
+    return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=line.at if keep_times else ""))
+
+
+def _new(store: Store, made: Replayed, scope: str) -> bool:
+    """Whether a change is not here already."""
+    here = store.notes.find(made.id, scope)
+    if here is None or made.draft is None:
+        return True
+    if not same_content(here, made.draft):
+        raise InvalidInput(f"note {made.id} is here already with other content; forget it first, or import elsewhere")
+    return False
+
+
+def _line(made: Change, item: Note) -> dict[str, object]:
+    values: dict[str, object] = {"op": made.op, "at": made.at, "id": item.id}
+    if made.seq == item.num:
+        values |= {"text": item.text, "scope": item.scope}
+        values |= {name: value for name in ("replaces", *_FIELDS) if (value := getattr(item, name))}
+        if item.facts:
+            values["facts"] = [stated(fact) for fact in item.facts]
+    return values
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,71 @@
+"""Forgetting with a receipt that tells the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..store.note import Note
+from ..store.scrub import Needles, Scrubbed, needles_of, scrub
+from ..store.store import Store
+from .receipt import Receipt, Step
+
+__all__ = ["forget"]
+
+_ELSEWHERE = "exports, backups and copies of the folder made before: forget the notes there too"
+
+
+def forget(store: Store, chosen: Sequence[Note], *, scope: str, erase: bool) -> Receipt:
+    """Forgets notes and their versions; with ``erase`` removes the bytes and has another process look for them."""
+    needles: list[Needles] = []
+
+    def witness(victims: Sequence[Note], files: Sequence[Path]) -> None:
+        if erase:
+            needles.append(needles_of(store.database, victims, files))
+
+    done = store.forget(chosen, before=witness)
+    steps = [
+        Step(name, "deleted", f"{count} removed, in the transaction of change {done.change}")
+        for name, count in done.removed.items()
+    ]
+    if done.files:
+        steps.append(Step("files", "deleted", f"{done.files} files of explicit memories unlinked"))
+    scrubbed = scrub(store.database, needles[0]) if erase else None
+    if scrubbed:
+        steps += _told(scrubbed)
+    return Receipt(
+        notes=tuple(item.id for item in done.notes),
+        scope=scope,
+        change=done.change,
+        at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
+        erased=scrubbed is not None and scrubbed.clean,
+        steps=tuple(steps),
+        uncovered=(_ELSEWHERE, *_left(scrubbed)),
+    )
+
+
+def _told(scrubbed: Scrubbed) -> list[Step]:
+    busy, pages, moved = scrubbed.pages
+    found = ", ".join(f"{count} in {name}" for name, count in sorted(scrubbed.found.items()))
+    return [
+        Step("full text", "merged", "both indexes optimised, so that no segment keeps a deleted word"),
+        Step(
+            "write-ahead log",
+            "emptied" if scrubbed.log_emptied else "NOT emptied",
+            f"checkpoint answered busy={busy}, log={pages}, moved={moved}",
+        ),
+        Step(
+            "scan",
+            "STILL FOUND" if found else "nothing found",
+            f"another process looked for {scrubbed.needles} byte strings in every file: {found or '0 found'}",
+        ),
+    ]
+
+
+def _left(scrubbed: Scrubbed | None) -> list[str]:
+    if scrubbed is None:
+        return ["the bytes in the store's own files, until they are overwritten: forget with erase=True removes them"]
+    if not scrubbed.log_emptied:
+        return ["the write-ahead log, until the reader that is open now closes: close it, then `tercet doctor --erase`"]
+    return [f"{name}, where bytes were still found" for name in sorted(scrubbed.found)]

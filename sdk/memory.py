@@ -1,0 +1,399 @@
+"""Memory: the face of the library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..engines.embedder import MiniLM
+from ..engines.rules import RuleExtractor
+from ..store.draft import checked_moment, checked_text
+from ..store.errors import CannotUndo, InvalidInput, LimitExceeded
+from ..store.form import Embedder, Extractor
+from ..store.note import Fact, Note
+from ..store.notes import Filter
+from ..store.scope import checked_scope
+from ..store.store import Store
+from .arguments import FactInput, Moment, checked_count, drafted, filtered, within_budget
+from .attending import attend
+from .exchange import export_lines, import_lines
+from .forgetting import forget
+from .history import Event, FormState, Stats, events
+from .reading import FORMS, rank
+from .recall import Recall, Recollection, Why
+from .receipt import Receipt
+
+__all__ = ["Memory"]
+
+_MOST = 1_000  # notes in one recall
+_LISTED = 100_000  # notes in one listing
+
+
+class Memory:
+    """What one scope remembers.
+
+    A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,
+    and several processes may open the same folder.
+
+    Args:
+        location: a folder, made if new, readable by its owner only.
+        scope: whose memory it is, for example ``"ada"`` or ``"ada/work"``.
+        embedder: makes the vectors; None to go without. The default is all-MiniLM-L6-v2 from this machine.
+        extractor: finds facts and names in the words; None to keep only the facts that are given.
+
+    Raises:
+        InvalidScope: the scope is malformed.
+        FormMismatch: the vectors in the folder were made by another embedder.
+        NewerStore: a later version of Tercet wrote the folder.
+        MissingExtra: the default embedder is not installed.
+    """
+
+    def __init__(
+        self,
+        location: str | os.PathLike[str],
+        *,
+        scope: str,
+        embedder: Embedder | None = MiniLM(),  # noqa: B008  (loads nothing, and every handle may share it)
+        extractor: Extractor | None = RuleExtractor(),  # noqa: B008
+    ) -> None:
+        self.scope = checked_scope(scope)
+        if "://" in os.fspath(location):
+            raise InvalidInput(f"{os.fspath(location)!r} is a URL; this version keeps memories in a folder")
+        self._store = Store(Path(location), embedder=embedder, extractor=extractor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({str(self._store.database.folder)!r}, scope={self.scope!r})"
+
+    def close(self) -> None:
+        """Closes the files; a closed handle must not be used again."""
+        self._store.close()
+
+    # write
+
+    def write(
+        self,
+        text: str,
+        *,
+        speaker: str | None = None,
+        source: str | None = None,
+        thread: str | None = None,
+        happened: Moment | None = None,
+        facts: Sequence[FactInput] = (),
+        origin: str = "user",
+        metadata: Mapping[str, object] | None = None,
+        key: str | None = None,
+        scope: str | None = None,
+    ) -> Note:
+        """Remembers one note; it is durable and in every form when this returns.
+
+        Args:
+            text: the words, at most 1 MB.
+            speaker: who said it.
+            source: where, for example ``"chat:1"``.
+            thread: the conversation it belongs to; turns of a thread follow each other in the order written.
+            happened: when, as a date, a date-time, or ISO 8601 text (``"2024"``, ``"2024-03"``, ``"2024-03-09"``).
+            facts: what it says as ``(subject, relation, object)``, or mappings that may also hold ``valid_from``
+                and ``valid_to``.
+            origin: ``"user"``, ``"tool"``, ``"web"``, ``"model"`` or ``"import"``; facts of web and model notes
+                never end older ones.
+            metadata: JSON values of your own.
+            key: idempotency key: writing the same key and content again returns the first note.
+            scope: the handle's scope or one below it.
+
+        Raises:
+            InvalidInput: a value that cannot be stored; nothing was written.
+            LimitExceeded: a value over its limit; nothing was written.
+            KeyReused: the key was used with other content.
+        """
+        draft = drafted(
+            self.scope,
+            {
+                "text": text,
+                "speaker": speaker,
+                "source": source,
+                "thread": thread,
+                "happened": happened,
+                "facts": facts,
+                "origin": origin,
+                "metadata": metadata,
+                "key": key,
+                "scope": scope,
+            },
+        )
+        return self._store.write([draft])[0]
+
+    def write_many(
+        self, drafts: Iterable[str | Mapping[str, Any]], *, on_progress: Callable[[int], None] | None = None
+    ) -> list[Note]:
+        """Remembers many notes at once, all or none.
+
+        Args:
+            drafts: texts, or mappings with the keywords of `write` and a ``text``.
+            on_progress: called with how many more notes are prepared, for a progress bar.
+
+        Returns:
+            The notes, in order.
+
+        Raises:
+            InvalidInput: a draft cannot be stored; the message names its place, and nothing was written.
+        """
+        checked = []
+        for place, draft in enumerate(drafts):
+            try:
+                checked.append(drafted(self.scope, {"text": draft} if isinstance(draft, str) else draft))
+            except (InvalidInput, LimitExceeded) as error:
+                raise type(error)(f"draft {place}: {error}") from error
+        return self._store.write(checked, progressed=on_progress)
+
+    # read
+
+    def read(
+        self,
+        question: str,
+        *,
+        k: int = 5,
+        as_of: Moment | None = None,
+        known_at: Moment | int | None = None,
+        scope: str | None = None,
+        budget: int | None = None,
+        by: Collection[str] = FORMS,
+    ) -> Recall:
+        """Recalls what fits a question; every form votes.
+
+        Args:
+            question: what is asked, in plain words; nothing in it is query syntax.
+            k: most memories, 1 to 1,000.
+            as_of: only what had happened by then.
+            known_at: only what was known by then: a moment, or the number of a change.
+            scope: a scope below the handle's own.
+            budget: most tokens of all memories together (estimated); at least whole memories are kept.
+            by: which forms may vote, out of ``words``, ``vectors``, ``triplets`` and ``graph``.
+
+        Returns:
+            At most ``k`` recollections, best first; none for a question without words.
+
+        Raises:
+            InvalidInput: a question that is no text, an unknown form, or a ``k`` out of range.
+        """
+        words = checked_text(question, "the question")
+        checked_count(k, "k", _MOST)
+        unknown = sorted(set(by) - set(FORMS))
+        if unknown:
+            raise InvalidInput(f"by: no form is called {unknown[0]!r}; use {', '.join(FORMS)}")
+        with self._store.database.reading():
+            among = self._store.notes.among(
+                filtered(self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at)
+            )
+            ranked = rank(self._store, words, among=among, by=by)[:k] if any(c.isalnum() for c in words) else []
+            notes = self._store.notes.by_num([one.num for one in ranked])
+        found = [
+            Recollection(notes[one.num], one.score, Why(one.votes, one.path)) for one in ranked if one.num in notes
+        ]
+        return Recall(words, within_budget(found, budget), partial(attend, self._store))
+
+    def facts(
+        self,
+        *,
+        subject: str | None = None,
+        relation: str | None = None,
+        object: str | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | int | None = None,
+        scope: str | None = None,
+        superseded: bool = False,
+        limit: int | None = None,
+    ) -> list[Fact]:
+        """Returns facts, most confident first.
+
+        Args:
+            subject: only about this one; names are compared without case, articles and punctuation.
+            relation: only this relation.
+            object: only with this object.
+            as_of: what was true then; left out, what holds now as far as is known.
+            known_at: what was known then: a moment, or the number of a change.
+            scope: a scope below the handle's own.
+            superseded: also facts whose place was taken or whose time is over.
+            limit: at most so many.
+        """
+        with self._store.database.reading():
+            return self._store.triplets.facts(
+                self._store.notes.among(
+                    filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at)
+                ),
+                subject=checked_text(subject or "", "subject", limit=4_000),
+                relation=checked_text(relation or "", "relation", limit=4_000),
+                object=checked_text(object or "", "object", limit=4_000),
+                as_of=checked_moment(as_of, "as_of"),
+                superseded=superseded,
+                limit=limit if limit is None else checked_count(limit, "limit", _LISTED),
+            )
+
+    def notes(
+        self,
+        *,
+        speaker: str | None = None,
+        source: str | None = None,
+        thread: str | None = None,
+        as_of: Moment | None = None,
+        known_at: Moment | int | None = None,
+        scope: str | None = None,
+        limit: int = 100,
+    ) -> list[Note]:
+        """Returns notes, newest first; filters only, no ranking."""
+        checked_count(limit, "limit", _LISTED)
+        chosen = filtered(
+            self.scope,
+            self._store.notes.changes,
+            scope=scope,
+            as_of=as_of,
+            known_at=known_at,
+            speaker=speaker,
+            source=source,
+            thread=thread,
+        )
+        return self._store.notes.select(*chosen.conditions(), newest=True, limit=limit)
+
+    def get(self, id: str) -> Note:
+        """Returns one note, current or replaced.
+
+        Raises:
+            NoteNotFound: no such note in this scope.
+        """
+        return self._store.notes.get(id, self.scope)
+
+    def history(self, id: str) -> list[Event]:
+        """Returns what happened to a note and its other versions, oldest first."""
+        return events(self._store, self.get(id))
+
+    def stats(self) -> Stats:
+        """Returns how much is remembered in this scope, and what each form of the whole store holds."""
+        with self._store.database.reading():
+            among = self._store.notes.among(Filter(self.scope))
+            return Stats(
+                notes=self._store.notes.count(*among.conditions),
+                facts=len(self._store.triplets.facts(among)),
+                bytes=self._store.database.size(),
+                change=self._store.notes.changes.last(),
+                forms={
+                    form.name: FormState(form.count(), form.applied())
+                    for form in (*self._store.forms, self._store.keys_values())
+                },
+            )
+
+    # revise and forget
+
+    def revise(
+        self,
+        id: str,
+        text: str,
+        *,
+        happened: Moment | None = None,
+        facts: Sequence[FactInput] = (),
+        metadata: Mapping[str, object] | None = None,
+    ) -> Note:
+        """Replaces a note by a newer version of it; the old one stays in its history.
+
+        Args:
+            id: of the note as it is now.
+            text: the new words.
+            happened: a new date; left out, the old one stays.
+            facts: what the new words say; the old note's facts go with it.
+            metadata: new values; left out, the old ones stay.
+
+        Raises:
+            NoteNotFound: no such note in this scope.
+            InvalidInput: the note was replaced before; the message names its newest version.
+        """
+        old = self.get(id)
+        draft = drafted(
+            self.scope,
+            {
+                "text": text,
+                "speaker": old.speaker,
+                "source": old.source,
+                "thread": old.thread,
+                "happened": old.happened if happened is None else happened,
+                "facts": facts,
+                "origin": old.origin,
+                "metadata": old.metadata if metadata is None else metadata,
+                "scope": old.scope,
+            },
+        )
+        return self._store.revise(old, draft)
+
+    def forget(self, *ids: str, erase: bool = False) -> Receipt:
+        """Forgets notes with every earlier version of them, and all that was derived from them.
+
+        Args:
+            ids: of the notes; all or none are forgotten.
+            erase: also remove the bytes from the files, and have another process look for them.
+
+        Returns:
+            What was done, with its proof, and what could not be reached.
+
+        Raises:
+            NoteNotFound: one of them does not exist in this scope; nothing was forgotten.
+        """
+        if not ids:
+            raise InvalidInput("forget needs the id of at least one note; it never means all of them")
+        return forget(self._store, [self.get(id) for id in dict.fromkeys(ids)], scope=self.scope, erase=erase)
+
+    def undo(self, change: int) -> Note | None:
+        """Undoes a write or a revision.
+
+        Args:
+            change: number of the change, as in ``note.change`` and `history`.
+
+        Returns:
+            The version that is current now; None after the undo of a first write.
+
+        Raises:
+            ChangeNotFound: no such change in this scope.
+            CannotUndo: it is a forget, or something newer stands on it.
+        """
+        made = self._store.notes.changes.get(checked_count(change, "change", 2**62), self.scope)
+        if made.op == "forget":
+            raise CannotUndo(f"change {made.seq} is a forget; what was forgotten is gone and cannot be undone")
+        return self._store.undo(made, self.get(made.note))
+
+    # care
+
+    def single_valued(self, relation: str, *, single: bool = True) -> None:
+        """Says that a relation has one value at a time, so that a newer value ends the older one."""
+        name = checked_text(relation, "relation", limit=4_000)
+        with self._store.database.writing():
+            self._store.triplets.relations.declare(name, single=single)
+
+    def rebuild(self, *, forms: Collection[str] = FORMS, on_progress: Callable[[int], None] | None = None) -> None:
+        """Drops forms of the whole store and makes them again from the words."""
+        unknown = sorted(set(forms) - set(FORMS))
+        if unknown:
+            raise InvalidInput(f"no form is called {unknown[0]!r}; use {', '.join(FORMS)}")
+        self._store.rebuild(list(forms), progressed=on_progress)
+
+    def export(self) -> Iterator[str]:
+        """Yields this scope as JSON Lines: a header, then every note with its versions, oldest first."""
+        return export_lines(self._store, self.scope)
+
+    def import_(self, lines: Iterable[str], *, on_progress: Callable[[int], None] | None = None) -> int:
+        """Takes an export in, all or nothing; notes that are here already with the same content are skipped.
+
+        Returns:
+            How many notes were new.
+
+        Raises:
+            InvalidInput: a line is malformed or belongs to a scope outside this handle; nothing was written.
+        """
+        return import_lines(self._store, lines, scope=self.scope, on_progress=on_progress)

@@ -1,0 +1,110 @@
+"""How the forms' votes become one ranking.
+
+The prior is the min-max sum of words and vectors. Facts and names in the question seed Personalized PageRank, which
+consumes the prior as its reset vector. In a dialogue a turn also gets part of its neighbours' score, because the
+answer often stands beside the words of the question. Source: the project's measurements on LoCoMo and MuSiQue
+(docs/recall.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..store.form import Among, Cue, Hit
+from ..store.names import fold
+from ..store.store import Store
+
+__all__ = ["FORMS", "Ranked", "rank"]
+
+FORMS = ("words", "vectors", "triplets", "graph")
+_DEPTH = 200  # candidates of each form
+_VECTORS = 1.0  # weight of vectors beside words
+_BEFORE, _AFTER = 0.3, 0.3  # share of a neighbour's score
+_FACTS = 5  # best facts that seed the graph
+_LINK = 0.25  # weight of a name in the question beside a fact
+_GRAPH = 0.2  # weight of the graph in a dialogue; elsewhere it is the ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One note with the votes it got."""
+
+    num: int
+    score: float
+    votes: Mapping[str, float]
+    path: tuple[str, ...]
+
+
+def rank(store: Store, question: str, *, among: Among, by: Collection[str] = FORMS) -> list[Ranked]:
+    """Returns notes out of ``among``, best first, at most some hundreds.
+
+    Args:
+        store: whose forms vote.
+        question: what is asked.
+        among: the notes that may come back.
+        by: the forms that may vote.
+    """
+    vector = store.vectors.embed(question) if store.vectors and "vectors" in by else None
+    cue = Cue(question, vector)
+    hits: dict[str, list[Hit]] = {}
+    if "words" in by:
+        hits["words"] = store.words.search(cue, _DEPTH, among)
+    if store.vectors and vector is not None:
+        hits["vectors"] = store.vectors.search(cue, _DEPTH, among)
+    prior = _sum([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), _VECTORS)])
+    if "triplets" in by:
+        hits["triplets"] = store.triplets.search(cue, _DEPTH, among)
+    if "graph" in by:
+        seeds = _seeds(hits.get("triplets", []), store.graph.linked(question, among))
+        hits["graph"] = store.graph.search(replace(cue, prior=prior, seeds=seeds), _DEPTH, among)
+    votes = {name: min_max(found) for name, found in hits.items() if found}
+    final = _final(store, prior, votes)
+    paths = {hit.num: hit.path for name in ("triplets", "graph") for hit in hits.get(name, []) if hit.path}
+    ranked = [
+        Ranked(num, score, {n: v[num] for n, v in votes.items() if num in v}, paths.get(num, ()))
+        for num, score in final.items()
+    ]
+    return sorted(ranked, key=lambda one: (-one.score, one.num))
+
+
+def min_max(hits: Sequence[Hit]) -> dict[int, float]:
+    """Scales scores so that the best is 1 and the worst of them 0; a single hit gets 1."""
+    if not hits:
+        return {}
+    low, high = min(hit.score for hit in hits), max(hit.score for hit in hits)
+    if high <= low:
+        return {hit.num: 1.0 for hit in hits}
+    return {hit.num: (hit.score - low) / (high - low) for hit in hits}
+
+
+def _final(store: Store, prior: Mapping[int, float], votes: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
+    """Dialogue: the smoothed prior with a little of the graph. Otherwise the graph, or the facts if they are alone."""
+    graph = votes.get("graph", {})
+    pairs = store.notes.neighbours(prior)
+    if pairs and prior:
+        smooth = dict(prior)
+        for num, before in pairs.items():
+            smooth[num] = smooth.get(num, 0.0) + _BEFORE * prior.get(before, 0.0)
+            smooth[before] = smooth.get(before, 0.0) + _AFTER * prior.get(num, 0.0)
+        return _sum([(smooth, 1.0), (graph, _GRAPH)])
+    return dict(graph or prior or votes.get("triplets", {}))
+
+
+def _seeds(facts: Sequence[Hit], names: Sequence[str]) -> dict[str, float]:
+    seeds: dict[str, float] = {}
+    for num, score in min_max(facts[:_FACTS]).items():
+        path = next(hit.path for hit in facts if hit.num == num)
+        for side in (path[0], path[2]):
+            seeds[fold(side)] = seeds.get(fold(side), 0.0) + score
+    for name in names:
+        seeds[name] = seeds.get(name, 0.0) + _LINK
+    return seeds
+
+
+def _sum(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, float]:
+    total: dict[int, float] = {}
+    for scores, weight in parts:
+        for num, score in scores.items():
+            total[num] = total.get(num, 0.0) + weight * score
+    return total

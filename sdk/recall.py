@@ -1,0 +1,114 @@
+"""What a read returns: an ordered, explained list of recollections, ready for a prompt or for attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from ..engines.prompt import approximate_tokens, render
+from ..store.note import Note
+
+if TYPE_CHECKING:
+    from ..engines.attention import Attention
+
+__all__ = ["Recall", "Recollection", "Why"]
+
+Attender = Callable[[Sequence[Note], Any, Any], AbstractContextManager["Attention"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a memory came.
+
+    Attributes:
+        votes: form -> its score for this note, 0..1 within this read; forms that did not find it are missing.
+        path: the way through the graph that led to it, names and relations in turn; empty if none did.
+    """
+
+    votes: Mapping[str, float]
+    path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Returns one line for people."""
+        told = ", ".join(f"{name} {score:.2f}" for name, score in self.votes.items())
+        return f"{told}; {' → '.join(self.path)}" if self.path else told
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """One memory that came back.
+
+    Attributes:
+        note: the memory.
+        score: higher is better; comparable within one recall only.
+        why: which form voted, with what score, along which path.
+    """
+
+    note: Note
+    score: float
+    why: Why
+
+
+class Recall(Sequence[Recollection]):
+    """The memories that came back, best first; a sequence of `Recollection`."""
+
+    def __init__(self, cue: str, found: Sequence[Recollection], attender: Attender) -> None:
+        self.cue = cue
+        self._found = tuple(found)
+        self._attender = attender
+
+    @overload
+    def __getitem__(self, place: int) -> Recollection: ...
+    @overload
+    def __getitem__(self, place: slice) -> Recall: ...
+    def __getitem__(self, place: int | slice) -> Recollection | Recall:
+        """Returns one recollection, or a shorter recall."""
+        if isinstance(place, slice):
+            return Recall(self.cue, self._found[place], self._attender)
+        return self._found[place]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Recollection]:
+        return iter(self._found)
+
+    def __repr__(self) -> str:
+        return f"Recall({self.cue[:60]!r}, {len(self)} memories)"
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The notes, best first."""
+        return tuple(found.note for found in self._found)
+
+    def prompt(self, *, budget: int | None = None, count: Callable[[str], int] = approximate_tokens) -> str:
+        """Returns the memories as words: one fixed, escaped data block.
+
+        Args:
+            budget: most tokens of the whole block; memories that do not fit are left out, the last first.
+            count: counts the tokens of a text; a model's own counter is exact.
+
+        Returns:
+            The block, or an empty string when nothing was recalled or nothing fits.
+        """
+        return render(self.notes, budget=budget, count=count)
+
+    def attend(self, model: Any, *, tokenizer: Any = None) -> AbstractContextManager[Attention]:  # noqa: ANN401
+        """Puts the memories into a model's attention for the length of a ``with`` block.
+
+        Inside the block ``model.generate(...)`` attends to the keys and values of every memory; the prompt is
+        not touched. Afterwards the model is as it was.
+
+        Args:
+            model: a transformers causal language model, or a `tercet.engines.LocalModel`.
+            tokenizer: the model's own; found by the model's name or folder when left out.
+
+        Returns:
+            A context manager that yields an `Attention`: how much attention each memory got, once the model ran.
+
+        Raises:
+            UnsupportedModel: the injection gate refused the model; the message says why.
+        """
+        return self._attender(self.notes, model, tokenizer)

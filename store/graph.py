@@ -1,0 +1,282 @@
+"""The graph of links: notes and the names they mention, with facts and aliases between names.
+
+Personalized PageRank walks it from the notes that words and vectors found (the prior) and from the names that the
+question and the best facts mention (the seeds): HippoRAG 2, arXiv 2502.14802, section 3, without a model's filter.
+What a search may not return is not in the graph it walks, so no path leads through another scope.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
+from sqlalchemy import select, text
+
+from .database import Database
+from .form import Among, Cue, Extractor, Hit
+from .names import fold
+from .note import Note
+from .pagerank import personalized_pagerank
+from .progress import applied
+from .schema import change, mention, note, triplet
+
+__all__ = ["Graph", "Link", "Walk"]
+
+_MENTION, _FACT, _ALIAS = (
+    1.0,
+    2.0,
+    1.6,
+)  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
+_PRIOR = 0.5  # weight of the prior in the reset vector; 0.05 suits pure multi-hop, 0.5 lookup
+_DAMPING = 0.5
+_ALIAS_FAN = 3  # a first name shared by more full names than this says too little
+_LONGEST_PATH = 4
+_LONGEST_NAME = 5  # words
+_QUESTION_WORDS = 200
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An edge between two names or a name and a note, for people to look at.
+
+    Attributes:
+        source: a name as written, or a note's id.
+        label: the relation, ``"mentions"`` or ``"alias"``.
+        target: a name as written, or a note's id.
+    """
+
+    source: str
+    label: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The graph of the notes that one search may see: first the notes, then the names."""
+
+    nums: npt.NDArray[np.int64]
+    names: dict[str, int]  # folded name -> node
+    surfaces: list[str]  # as first written, per name
+    weights: csr_array
+    labels: dict[tuple[int, int], str]
+
+    def path(self, start: Collection[int], goal: int) -> tuple[str, ...]:
+        """Returns the shortest way from one of the nodes to a note, names and relations in turn; empty if none."""
+        before: dict[int, int] = dict.fromkeys(start, -1)
+        queue = deque((node, 0) for node in sorted(start))
+        while queue:
+            node, steps = queue.popleft()
+            if node == goal:
+                return self._told(before, goal)
+            if steps == _LONGEST_PATH or (node < len(self.nums) and steps):
+                continue  # a path leads through names; a note ends it
+            for other in self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist():
+                if other not in before and (other == goal or other >= len(self.nums)):
+                    before[other] = node
+                    queue.append((other, steps + 1))
+        return ()
+
+    def _told(self, before: dict[int, int], goal: int) -> tuple[str, ...]:
+        nodes = [goal]
+        while before[nodes[-1]] >= 0:
+            nodes.append(before[nodes[-1]])
+        nodes.reverse()
+        told = [self.surfaces[nodes[0] - len(self.nums)]]
+        for left, right in pairwise(nodes):
+            if right < len(self.nums):
+                break
+            told += [self.labels[left, right], self.surfaces[right - len(self.nums)]]
+        return tuple(told)
+
+
+class Graph:
+    """Names that notes mention, in SQL; the matrix is made from it when a search first needs it."""
+
+    name = "graph"
+
+    def __init__(self, database: Database, extractor: Extractor | None) -> None:
+        self._database = database
+        self._extractor = extractor
+        self._cached: tuple[Hashable, Walk] | None = None
+
+    def add(self, notes: Sequence[Note]) -> None:
+        """Stores which names the notes mention; the triplets must be in already."""
+        nums = [item.num for item in notes]
+        with self._database.reading() as connection:
+            stored: dict[int, dict[str, str]] = defaultdict(dict)
+            for start in range(0, len(nums), _BATCH):
+                part = nums[start : start + _BATCH]
+                connection.execute(mention.delete().where(mention.c.note.in_(part)))
+                sides = select(triplet.c.note, triplet.c.s, triplet.c.subject, triplet.c.o, triplet.c.object)
+                for num, s, subject, o, target in connection.execute(
+                    sides.where(triplet.c.note.in_(part)).order_by(triplet.c.num)
+                ).tuples():
+                    stored[num].setdefault(s, subject)
+                    stored[num].setdefault(o, target)
+            rows = []
+            for item in notes:
+                found = stored[item.num]
+                for surface in self._extractor.entities(item) if self._extractor else [item.speaker]:
+                    if fold(surface):
+                        found.setdefault(fold(surface), surface)
+                rows += [{"note": item.num, "name": name, "surface": surface} for name, surface in found.items()]
+            if rows:
+                connection.execute(mention.insert(), rows)
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Takes the mentions of notes out."""
+        with self._database.reading() as connection:
+            for id in sorted(ids):
+                connection.execute(
+                    text("DELETE FROM mention WHERE note = (SELECT num FROM note WHERE id = :id)"), {"id": id}
+                )
+
+    def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
+        """Ranks notes by PageRank mass from the cue's seeds and prior; the path leads from a seed to the note."""
+        walk = self.walk(among)
+        count = len(walk.nums)
+        if not count or k < 1:
+            return []
+        reset = np.zeros(walk.weights.shape[0])
+        degree = np.diff(walk.weights.indptr)
+        seeds = {walk.names[name]: weight for name, weight in cue.seeds.items() if name in walk.names}
+        for node, weight in seeds.items():
+            # node specificity: a name in many notes says little about each (HippoRAG, arXiv 2405.14831, section 2.3)
+            reset[node] += weight / max(1, degree[node])
+        prior = sorted(cue.prior.items())
+        if prior:
+            places = np.searchsorted(walk.nums, [num for num, _ in prior])
+            for place, (num, score) in zip(places, prior, strict=True):
+                if place < count and walk.nums[place] == num:
+                    reset[place] += _PRIOR * score
+        if reset.sum() <= 0:
+            return []
+        mass = personalized_pagerank(walk.weights, reset, damping=_DAMPING)[:count]
+        order = np.lexsort((walk.nums, -mass))[:k]
+        return [Hit(int(walk.nums[i]), float(mass[i]), walk.path(seeds, int(i))) for i in order if mass[i] > 0]
+
+    def linked(self, question: str, among: Among) -> list[str]:
+        """Returns the folded names that a question mentions, the longest match at each word."""
+        names, words = self.walk(among).names, fold(question).split()[:_QUESTION_WORDS]
+        found, place = [], 0
+        while place < len(words):
+            for length in range(min(_LONGEST_NAME, len(words) - place), 0, -1):
+                name = " ".join(words[place : place + length])
+                if name in names:
+                    found.append(name)
+                    place += length
+                    break
+            else:
+                place += 1
+        return list(dict.fromkeys(found))
+
+    def applied(self) -> int:
+        """Returns the number of the last change this form has seen."""
+        return applied(self._database, self.name)
+
+    def clear(self) -> None:
+        """Empties the form."""
+        with self._database.reading() as connection:
+            connection.execute(mention.delete())
+
+    def count(self) -> int:
+        """Returns how many mentions are stored."""
+        with self._database.reading() as connection:
+            return connection.scalar(text("SELECT count(*) FROM mention")) or 0
+
+    def links(self, among: Among) -> list[Link]:
+        """Returns every edge that the admitted notes make, for pictures and exports."""
+        walk = self.walk(among)
+        count = len(walk.nums)
+        with self._database.reading() as connection:
+            ids = dict(connection.execute(select(note.c.num, note.c.id).where(*among.conditions)).tuples().all())
+        named = [ids[int(num)] for num in walk.nums] + walk.surfaces
+        mentions = [
+            Link(named[row], "mentions", named[other])
+            for row in range(count)
+            for other in walk.weights.indices[walk.weights.indptr[row] : walk.weights.indptr[row + 1]]
+        ]
+        between = [Link(named[u], label, named[v]) for (u, v), label in sorted(walk.labels.items()) if u >= count]
+        return mentions + [
+            link
+            for link in between
+            if not link.label.startswith("← ") and (link.label != "alias" or link.source < link.target)
+        ]
+
+    def walk(self, among: Among) -> Walk:
+        """Returns the graph of the admitted notes, made anew after every change."""
+        with self._database.reading() as connection:
+            seq = connection.scalar(select(change.c.seq).order_by(change.c.seq.desc()).limit(1)) or 0
+            key = (among.key, seq)
+            cached = self._cached
+            if cached is None or cached[0] != key:
+                cached = (key, self._build(among))
+                self._cached = cached
+        return cached[1]
+
+    def _build(self, among: Among) -> Walk:
+        nums = among.nums()
+        place = {num: i for i, num in enumerate(nums.tolist())}
+        names: dict[str, int] = {}
+        surfaces: list[str] = []
+        edges: dict[tuple[int, int], float] = defaultdict(float)
+        labels: dict[tuple[int, int], str] = {}
+
+        def link(u: int, v: int, weight: float, label: str = "") -> None:
+            edges[u, v] += weight
+            edges[v, u] += weight
+            if label:
+                labels.setdefault((u, v), label)
+                labels.setdefault((v, u), label if label == "alias" else f"← {label}")
+
+        with self._database.reading() as connection:
+            seen = (
+                select(mention.c.note, mention.c.name, mention.c.surface)
+                .join(note, note.c.num == mention.c.note)
+                .where(*among.conditions)
+                .order_by(mention.c.note, mention.c.name)
+            )
+            for num, name, surface in connection.execute(seen).tuples():
+                if num not in place:
+                    continue
+                if name not in names:
+                    names[name] = len(nums) + len(surfaces)
+                    surfaces.append(surface)
+                link(place[num], names[name], _MENTION)
+            facts = (
+                select(triplet.c.s, triplet.c.relation, triplet.c.o)
+                .join(note, note.c.num == triplet.c.note)
+                .where(*among.conditions)
+                .order_by(triplet.c.note, triplet.c.num)
+            )
+            for s, relation, o in connection.execute(facts).tuples():
+                if s != o and s in names and o in names:
+                    link(names[s], names[o], _FACT, relation)
+        for short, full in _aliases(names):
+            link(names[short], names[full], _ALIAS, "alias")
+        size = len(nums) + len(surfaces)
+        rows, columns = zip(*edges, strict=True) if edges else ((), ())
+        weights = coo_array((list(edges.values()), (rows, columns)), shape=(size, size)).tocsr()
+        weights.sort_indices()
+        return Walk(nums, names, surfaces, weights, labels)
+
+
+def _aliases(names: Collection[str]) -> list[tuple[str, str]]:
+    """Pairs (one word, full name that begins with it): "lena" and "lena hartmann"; a synonym edge, not a merge."""
+    by_first: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        first, _, rest = name.partition(" ")
+        if rest and not name.replace(" ", "").isdigit() and len(name.split()) <= 3:
+            by_first[first].append(name)
+    return [
+        (first, full)
+        for first, fulls in sorted(by_first.items())
+        if first in names and len(first) > 2 and not first.isdigit() and len(fulls) <= _ALIAS_FAN
+        for full in sorted(fulls)
+    ]

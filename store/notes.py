@@ -1,0 +1,357 @@
+"""The notes themselves: the truth that every form is made of."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+
+from .changes import Changes
+from .database import Database
+from .errors import KeyReused, NoteNotFound
+from .form import Among
+from .note import Draft, Note, Triplet
+from .schema import change, note
+from .scope import within
+
+__all__ = ["Filter", "Notes", "same_content", "stated"]
+
+_BATCH = 500
+_before = note.alias("before")
+_COLUMNS = [column for column in note.c if column.name != "lineage"]
+_PLAIN = [column.name for column in note.c if column.name not in ("metadata", "facts", "lineage", "previous")]
+_DEFAULTS = Triplet("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which notes may be seen.
+
+    Attributes:
+        scope: the handle's scope, or one below it.
+        known: number of a change: only what was current after it; None for now.
+        as_of: only what happened at or before this moment (ISO 8601, as `checked_moment` returns it).
+        speaker: only this speaker.
+        source: only this source.
+        thread: only this thread.
+    """
+
+    scope: str
+    known: int | None = None
+    as_of: str = ""
+    speaker: str = ""
+    source: str = ""
+    thread: str = ""
+
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Returns the SQL conditions on table ``note``."""
+        found: list[ColumnElement[bool]] = [within(self.scope)]
+        if self.known is None:
+            found.append(note.c.retired.is_(None))
+        else:
+            found.append(note.c.num <= self.known)
+            found.append(or_(note.c.retired.is_(None), note.c.retired > self.known))
+        if self.as_of:
+            # "~" sorts after every digit: 2024-03 reaches to the end of March
+            found.append(note.c.happened <= self.as_of + "~")
+        for name in ("speaker", "source", "thread"):
+            if getattr(self, name):
+                found.append(note.c[name] == getattr(self, name))
+        return tuple(found)
+
+
+class Notes:
+    """Reads and writes notes and their changes; every method runs in the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.changes = Changes(database)
+
+    # reading
+
+    def among(self, chosen: Filter) -> Among:
+        """Returns the notes that a filter admits, for a form to rank."""
+        conditions = chosen.conditions()
+
+        @cache
+        def nums() -> npt.NDArray[np.int64]:
+            with self._database.reading() as connection:
+                found = connection.execute(select(note.c.num).where(*conditions).order_by(note.c.num))
+                return np.fromiter((row[0] for row in found), np.int64)
+
+        return Among(conditions, nums, chosen)
+
+    def get(self, id: str, scope: str) -> Note:
+        """Returns one note, current or not.
+
+        Raises:
+            NoteNotFound: no such note in this scope; a note of another scope looks the same.
+        """
+        found = self.find(id, scope)
+        if found is None:
+            raise NoteNotFound(f"no note {str(id)[:40]!r} in scope {scope!r}; `tercet list` shows the ids")
+        return found
+
+    def find(self, id: str, scope: str) -> Note | None:
+        """Returns one note, current or not, or None where there is none in this scope."""
+        if not isinstance(id, str) or not id.isascii() or "\x00" in id:
+            return None
+        found = self.select(note.c.id == id, within(scope), limit=1)
+        return found[0] if found else None
+
+    def with_ids(self, ids: Sequence[str]) -> list[Note]:
+        """Returns the notes that have one of these ids, in any scope."""
+        parts = [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
+        return [item for part in parts for item in self.select(note.c.id.in_(part))]
+
+    def by_num(self, nums: Collection[int]) -> dict[int, Note]:
+        """Returns notes by number; numbers without a note are left out."""
+        wanted = sorted(nums)
+        return {
+            item.num: item
+            for start in range(0, len(wanted), _BATCH)
+            for item in self.select(note.c.num.in_(wanted[start : start + _BATCH]))
+        }
+
+    def select(self, *conditions: ColumnElement[bool], newest: bool = False, limit: int | None = None) -> list[Note]:
+        """Returns notes in the order they were written, or newest first."""
+        query = _query().where(*conditions).order_by(note.c.num.desc() if newest else note.c.num).limit(limit)
+        with self._database.reading() as connection:
+            return [_note(row) for row in connection.execute(query)]
+
+    def batches(self, *conditions: ColumnElement[bool], size: int = _BATCH) -> Iterator[list[Note]]:
+        """Yields all notes that fit, in the order they were written, a batch at a time."""
+        last = 0
+        while batch := self.select(note.c.num > last, *conditions, limit=size):
+            yield batch
+            last = batch[-1].num
+
+    def revisions(self, lineage: str) -> list[Note]:
+        """Returns every version of a note, oldest first."""
+        return self.select(note.c.lineage == lineage)
+
+    def lineage(self, item: Note) -> str:
+        """Returns the id of the first version of a note."""
+        with self._database.reading() as connection:
+            found: str | None = connection.scalar(select(note.c.lineage).where(note.c.num == item.num))
+        if found is None:
+            raise NoteNotFound(f"note {item.id!r} was forgotten meanwhile")
+        return found
+
+    def neighbours(self, nums: Collection[int]) -> dict[int, int]:
+        """Returns, for the notes given, number -> number of the turn before it, where there is one."""
+        wanted = sorted(nums)
+        pairs: dict[int, int] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), _BATCH):
+                part = wanted[start : start + _BATCH]
+                query = select(note.c.num, note.c.previous).where(
+                    note.c.previous.is_not(None), or_(note.c.num.in_(part), note.c.previous.in_(part))
+                )
+                pairs.update((num, previous) for num, previous in connection.execute(query).tuples())
+        return pairs
+
+    def count(self, *conditions: ColumnElement[bool]) -> int:
+        """Returns how many notes fit."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(note).where(*conditions)) or 0
+
+    # writing
+
+    def insert(self, drafts: Sequence[Draft]) -> tuple[list[Note], list[Note]]:
+        """Writes drafts; one whose key was used before in its scope with the same content is not written again.
+
+        Returns:
+            (the note of every draft, in order; those that are new).
+
+        Raises:
+            KeyReused: a key was used before with other content.
+        """
+        known, at, seq = self._keyed(drafts), self.changes.clock(), self.changes.last()
+        ends: dict[tuple[str, str], Note | None] = {}
+        notes, fresh = [], []
+        for draft in drafts:
+            item = known.get((draft.scope, draft.key or ""))
+            if item is None:
+                seq += 1
+                where = (draft.scope, draft.thread)
+                if draft.thread and where not in ends:
+                    ends[where] = self._end_of_thread(*where)
+                item = _new(draft, seq, at, after=ends.get(where) if draft.thread else None)
+                fresh.append(item)
+                if draft.thread:
+                    ends[where] = item
+                if draft.key:
+                    known[draft.scope, draft.key] = item
+            elif not same_content(item, draft):
+                raise KeyReused(
+                    f"key {draft.key!r} already names note {item.id} with other content; "
+                    "use a new key, or revise that note"
+                )
+            notes.append(item)
+        self._store(fresh, "write", [item.id for item in fresh])
+        return notes, fresh
+
+    def replace(self, old: Note, draft: Draft, op: str) -> Note:
+        """Writes a newer version of a note and retires the old one; turns after it now follow the new one."""
+        new = _new(draft, self.changes.last() + 1, self.changes.clock(), old=old)
+        self._store([new], op, [self.lineage(old)])
+        with self._database.reading() as connection:
+            connection.execute(note.update().where(note.c.num == old.num).values(retired=new.num))
+            connection.execute(
+                note.update().where(note.c.previous == old.num, note.c.num != new.num).values(previous=new.num)
+            )
+        return new
+
+    def retire(self, old: Note) -> int:
+        """Takes a note out of the present without forgetting it; returns the number of the change."""
+        seq = self.changes.last() + 1
+        self.changes.log(seq, "undo", old.num, old.id, self.lineage(old), old.scope, self.changes.clock())
+        with self._database.reading() as connection:
+            connection.execute(note.update().where(note.c.num == old.num).values(retired=seq))
+            connection.execute(note.update().where(note.c.previous == old.num).values(previous=old.before))
+        return seq
+
+    def followers(self, nums: Collection[int]) -> list[Note]:
+        """Returns the notes, other than these, whose turn before is one of these."""
+        wanted = sorted(nums)
+        return [
+            item
+            for start in range(0, len(wanted), _BATCH)
+            for item in self.select(note.c.previous.in_(wanted[start : start + _BATCH]))
+            if item.num not in nums
+        ]
+
+    def delete(self, victims: Sequence[Note]) -> int:
+        """Deletes rows and logs it; turns after them follow the turns before them, as if never written.
+
+        Returns:
+            The number of the last change.
+        """
+        at, seq = self.changes.clock(), self.changes.last()
+        with self._database.reading() as connection:
+            for victim in victims:
+                lineage, before = connection.execute(
+                    select(note.c.lineage, note.c.previous).where(note.c.num == victim.num)
+                ).one()
+                connection.execute(note.update().where(note.c.previous == victim.num).values(previous=before))
+                connection.execute(note.delete().where(note.c.num == victim.num))
+                seq += 1
+                self.changes.log(seq, "forget", victim.num, victim.id, lineage, victim.scope, at)
+        return seq
+
+    def _store(self, items: Sequence[Note], op: str, lineages: Sequence[str]) -> None:
+        if not items:
+            return
+        with self._database.reading() as connection:
+            connection.execute(note.insert(), [_row(item, root) for item, root in zip(items, lineages, strict=True)])
+            connection.execute(
+                change.insert(),
+                [
+                    {
+                        "seq": i.num,
+                        "op": op,
+                        "num": i.num,
+                        "note": i.id,
+                        "lineage": root,
+                        "scope": i.scope,
+                        "at": i.known,
+                    }
+                    for i, root in zip(items, lineages, strict=True)
+                ],
+            )
+
+    def _end_of_thread(self, scope: str, thread: str) -> Note | None:
+        here = (note.c.scope == scope, note.c.thread == thread, note.c.retired.is_(None))
+        with self._database.reading() as connection:
+            last = connection.scalar(
+                select(note.c.num).where(*here).order_by(note.c.position.desc(), note.c.num.desc()).limit(1)
+            )
+        return None if last is None else self.by_num([last])[last]
+
+    def _keyed(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], Note]:
+        """Returns the notes that the drafts' keys name already."""
+        keys = sorted({draft.key for draft in drafts if draft.key})
+        return {
+            (item.scope, item.key or ""): item
+            for start in range(0, len(keys), _BATCH)
+            for item in self.select(note.c.key.in_(keys[start : start + _BATCH]))
+        }
+
+
+def _query() -> Select[tuple[object, ...]]:
+    return select(*_COLUMNS, func.coalesce(_before.c.text, "").label("previous_text")).select_from(
+        note.outerjoin(_before, and_(_before.c.num == note.c.previous))
+    )
+
+
+def _new(draft: Draft, num: int, at: str, *, after: Note | None = None, old: Note | None = None) -> Note:
+    """A note out of a draft: after the last turn of its thread, or in the place of the one it revises."""
+    if old:
+        position, before, previous = old.position, old.before, old.previous
+    elif after:
+        position, before, previous = after.position + 1, after.num, after.text
+    else:
+        position, before, previous = 0, None, ""
+    return Note(
+        num=num,
+        id=draft.id or secrets.token_hex(8),
+        text=draft.text,
+        scope=draft.scope,
+        speaker=draft.speaker,
+        source=draft.source,
+        thread=draft.thread,
+        position=position,
+        happened=draft.happened,
+        known=draft.known or at,
+        origin=draft.origin,
+        metadata=draft.metadata,
+        facts=tuple(draft.facts),
+        key=draft.key,
+        retired=None,
+        replaces=old.id if old else None,
+        before=before,
+        previous=previous,
+    )
+
+
+def _row(item: Note, lineage: str) -> dict[str, object]:
+    row = {name: getattr(item, name) for name in _PLAIN}
+    return row | {
+        "metadata": _json(item.metadata),
+        "facts": _json([stated(fact) for fact in item.facts]),
+        "lineage": lineage,
+        "previous": item.before,
+    }
+
+
+def _note(row: Row[tuple[object, ...]]) -> Note:
+    values = row._mapping
+    return Note(
+        **{name: values[name] for name in _PLAIN},
+        metadata=json.loads(values["metadata"]),
+        facts=tuple(Triplet(**fact) for fact in json.loads(values["facts"])),
+        before=values["previous"],
+        previous=values["previous_text"],
+    )
+
+
+def same_content(item: Note, draft: Draft) -> bool:
+    """Returns whether a note says what a draft says."""
+    names = ("text", "speaker", "source", "thread", "happened", "origin", "metadata")
+    return all(getattr(item, n) == getattr(draft, n) for n in names) and item.facts == tuple(draft.facts)
+
+
+def stated(fact: Triplet) -> dict[str, object]:
+    """Returns what of a caller's triplet is not a default, to keep rows small."""
+    return {name: value for name, value in asdict(fact).items() if value != getattr(_DEFAULTS, name)}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

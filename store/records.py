@@ -1,0 +1,227 @@
+"""The form of keys and values: explicit memories, one checksummed safetensors file per note and model.
+
+A cache: a record can always be made again from the words. A file is written and synced before the row that names it
+commits, so a row never names a file that is not whole; what a kill leaves over is collected at the next open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import func, select
+
+from .database import Database
+from .errors import FormMismatch
+from .form import Among, Cue, Encoder, Hit, Record
+from .note import Note
+from .progress import applied
+from .schema import note, record
+
+__all__ = ["KeysValues"]
+
+_BATCH = 500
+_GRACE_SECONDS = 600  # a writer puts its file before its row: younger files may be on their way
+
+
+class KeysValues:
+    """Explicit memories on disk.
+
+    Args:
+        database: holds the rows that name the files.
+        encoder: makes records for one model; None to keep and forget only.
+    """
+
+    name = "keys-values"
+
+    def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
+        self._database = database
+        self._encoder = encoder
+        self._folder = database.folder / "records"
+
+    def add(self, notes: Sequence[Note]) -> None:
+        """Encodes notes that have no record for this model; opens its own transaction for the rows."""
+        self.records(notes)
+
+    def records(self, notes: Sequence[Note]) -> list[Record]:
+        """Returns the record of every note, in order; missing and damaged ones are encoded from the words.
+
+        Raises:
+            FormMismatch: the form was opened without an encoder.
+        """
+        encoder = self._needed()
+        stored = self._stored(notes, encoder.fingerprint)
+        found = {
+            num: whole for num, (file, digest) in stored.items() if (whole := self._load(file, digest)) is not None
+        }
+        missing = [item for item in notes if item.num not in found]
+        if missing:
+            fresh = dict(zip([i.num for i in missing], encoder.encode([i.text for i in missing]), strict=True))
+            self._store(fresh, encoder.fingerprint)
+            found |= fresh
+        return [found[item.num] for item in notes]
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Deletes the rows; the files go with `collect`, once the transaction has committed."""
+        with self._database.reading() as connection:
+            for id in sorted(ids):
+                of_note = select(note.c.num).where(note.c.id == id).scalar_subquery()
+                connection.execute(record.delete().where(record.c.note == of_note))
+
+    def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
+        """Ranks notes by late interaction over keys: mean over the cue's keys of the best cosine in the note.
+
+        Reads the middle layer's keys before rotary encoding (ColBERT's MaxSim, arXiv 2004.12832, section 3.1, on a
+        language model's own keys). Only notes with a record for this model are ranked.
+        """
+        encoder = self._needed()
+        allowed = set(among.nums().tolist())
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(record.c.note, record.c.file, record.c.sha256)
+                .where(record.c.fingerprint == encoder.fingerprint)
+                .order_by(record.c.note)
+            ).all()
+        query = _directions(encoder.encode([cue.text])[0]) if rows and k > 0 else None
+        hits = []
+        for num, file, digest in rows:
+            whole = self._load(file, digest) if num in allowed else None
+            if whole is not None and query is not None and (keys := _directions(whole)) is not None:
+                cosines = np.einsum("hqd,htd->hqt", query, keys)
+                hits.append(Hit(num, float(cosines.max(axis=2).mean())))
+        return sorted(hits, key=lambda hit: (-hit.score, hit.num))[:k]
+
+    def applied(self) -> int:
+        """Returns the number of the last change this form has seen; it only ever has to see what is forgotten."""
+        return applied(self._database, self.name)
+
+    def clear(self) -> None:
+        """Deletes every row; the files go with `collect`."""
+        with self._database.reading() as connection:
+            connection.execute(record.delete())
+
+    def count(self) -> int:
+        """Returns how many records are kept, for every model together."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(record)) or 0
+
+    def collect(self, *, grace: float = _GRACE_SECONDS) -> int:
+        """Deletes files that no row names and that are older than ``grace`` seconds; returns how many."""
+        if not self._folder.exists():
+            return 0
+        with self._database.exclusive():
+            with self._database.reading() as connection:
+                named = set(connection.scalars(select(record.c.file)).all())
+            gone = 0
+            for path in sorted(self._folder.iterdir()):
+                if path.name not in named and path.stat().st_mtime <= time.time() - grace:
+                    path.unlink()
+                    gone += 1
+            if gone:
+                _sync_folder(self._folder)
+        return gone
+
+    def files(self, nums: Collection[int]) -> list[Path]:
+        """Returns the files of notes, for every model."""
+        with self._database.reading() as connection:
+            found = connection.scalars(select(record.c.file).where(record.c.note.in_(sorted(nums)))).all()
+        return [self._folder / file for file in found]
+
+    def _needed(self) -> Encoder:
+        if self._encoder is None:
+            raise FormMismatch("keys and values need a model to make them; open the form with an encoder")
+        return self._encoder
+
+    def _stored(self, notes: Sequence[Note], fingerprint: str) -> dict[int, tuple[str, str]]:
+        nums = sorted({item.num for item in notes})
+        found: dict[int, tuple[str, str]] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(nums), _BATCH):
+                rows = connection.execute(
+                    select(record.c.note, record.c.file, record.c.sha256).where(
+                        record.c.fingerprint == fingerprint,
+                        record.c.note.in_(nums[start : start + _BATCH]),
+                    )
+                )
+                found |= {num: (file, digest) for num, file, digest in rows.tuples()}
+        return found
+
+    def _load(self, file: str, digest: str) -> Record | None:
+        """Returns a record, or None where the file is missing or not what was written."""
+        from safetensors.numpy import load
+
+        try:
+            data = (self._folder / file).read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(data).hexdigest() != digest:
+            return None
+        whole: Record = load(data)
+        return whole
+
+    def _store(self, fresh: dict[int, Record], fingerprint: str) -> None:
+        from safetensors.numpy import save
+
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        rows = []
+        for num, whole in fresh.items():
+            data = save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()})
+            file = f"{secrets.token_hex(16)}.safetensors"
+            _write_synced(self._folder / file, data)
+            rows.append(
+                {
+                    "note": num,
+                    "fingerprint": fingerprint,
+                    "file": file,
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                    "bytes": len(data),
+                }
+            )
+        _sync_folder(self._folder)
+        with self._database.writing() as connection:
+            alive = set(connection.scalars(select(note.c.num).where(note.c.num.in_(sorted(fresh)))).all())
+            kept = [row for row in rows if row["note"] in alive]  # forgotten while the model was running
+            for row in kept:
+                same = (record.c.note == row["note"], record.c.fingerprint == fingerprint)
+                connection.execute(record.delete().where(*same))
+            if kept:
+                connection.execute(record.insert(), kept)
+
+
+def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
+    """Returns the unit keys of the middle layer, shape (kv_heads, tokens, dim); None for an empty record."""
+    keys = sorted((name for name in whole if name.endswith(".key")), key=lambda name: int(name.split(".")[-2]))
+    if not keys:
+        return None
+    middle = np.asarray(whole[keys[len(keys) // 2]], np.float32)
+    if not middle.shape[-2]:
+        return None
+    unit: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = middle / np.maximum(
+        np.linalg.norm(middle, axis=-1, keepdims=True), 1e-12
+    )
+    return unit
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]  # a full disk may take a part only
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,59 @@
+"""Relations of which a subject has one value at a time: a newer value ends the older one."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from .database import Database
+from .names import fold
+from .schema import relation
+
+__all__ = ["SINGLE_VALUED", "Relations"]
+
+SINGLE_VALUED = frozenset(
+    fold(name)
+    for name in (
+        "lives in",
+        "lives at",
+        "lives with",
+        "is based in",
+        "works at",
+        "works for",
+        "works as",
+        "employed by",
+        "studies at",
+        "married to",
+        "engaged to",
+        "born in",
+        "born on",
+        "located in",
+        "capital",
+        "age",
+        "name",
+        "email",
+        "phone",
+        "address",
+        "job",
+        "employer",
+    )
+)
+"""Known from the start; `Relations.declare` adds to them or takes from them."""
+
+
+class Relations:
+    """Which relations are single-valued in this store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def declare(self, name: str, *, single: bool) -> None:
+        """Says whether a relation has one value at a time; runs in the caller's transaction."""
+        with self._database.reading() as connection:
+            connection.execute(relation.delete().where(relation.c.name == fold(name)))
+            connection.execute(relation.insert().values(name=fold(name), single=int(single)))
+
+    def single_valued(self) -> frozenset[str]:
+        """Returns the folded names of all single-valued relations."""
+        with self._database.reading() as connection:
+            declared = {name: bool(single) for name, single in connection.execute(select(relation)).tuples()}
+        return frozenset(name for name in SINGLE_VALUED | declared.keys() if declared.get(name, True))

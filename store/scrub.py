@@ -1,0 +1,171 @@
+"""Erasing: after the rows are deleted, their bytes go too, and another process looks whether they are gone.
+
+A DELETE leaves words in the full text's shadow tables, pages in the write-ahead log, and files in other places.
+Source of the order of steps: measured on SQLite 3.40; ``secure_delete`` overwrites freed pages, ``optimize`` merges the
+full text's segments, a truncating checkpoint empties the log. The scan runs in another process because opening the
+database file in this one would drop SQLite's locks on it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, text
+
+from .database import Database
+from .names import words_of
+from .note import Note
+from .schema import embedding, note, triplet
+
+__all__ = ["Needles", "Scrubbed", "needles_of", "scan", "scrub"]
+
+_SHORTEST = 6  # bytes; shorter runs are found by chance
+_MOST = 16
+
+# Reads every file of the folder piece by piece and counts each needle; runs without any of our code.
+_SCAN = """
+import base64, json, pathlib, sys
+folder, needles = pathlib.Path(sys.argv[1]), [base64.b64decode(n) for n in json.load(sys.stdin)]
+overlap = max(map(len, needles), default=1) - 1
+found = {}
+for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    tail = b""
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            data = tail + block
+            for place, needle in enumerate(needles):
+                hits = data.count(needle) - tail.count(needle)
+                if hits:
+                    name = str(path.relative_to(folder))
+                    found.setdefault(name, [0] * len(needles))[place] += hits
+            tail = data[-overlap:] if overlap else b""
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """Bytes that must not be found once a note is erased, by what they are.
+
+    Attributes:
+        texts: the words as written.
+        pieces: middles of words that no remaining note has; full text drops the beginnings that neighbours share
+            and the endings that stemming takes.
+        vectors: embeddings.
+        records: bytes out of the middle of explicit memories.
+    """
+
+    texts: tuple[bytes, ...]
+    pieces: tuple[bytes, ...]
+    vectors: tuple[bytes, ...]
+    records: tuple[bytes, ...]
+
+    @property
+    def all(self) -> tuple[bytes, ...]:
+        """Returns every needle."""
+        return self.texts + self.pieces + self.vectors + self.records
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """What a scrub did and saw.
+
+    Attributes:
+        log_emptied: whether the write-ahead log could be emptied; a reader that is still open prevents it.
+        pages: (busy, pages in the log, pages moved), SQLite's answer to the checkpoint.
+        needles: how many different byte strings were looked for.
+        found: file -> how many of them were found in it; empty when the bytes are gone.
+    """
+
+    log_emptied: bool
+    pages: tuple[int, int, int]
+    needles: int
+    found: dict[str, int]
+
+    @property
+    def clean(self) -> bool:
+        """Whether the log was emptied and nothing was found."""
+        return self.log_emptied and not self.found
+
+
+def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path]) -> Needles:
+    """Returns what to look for; to be asked while the notes are still there, before they are deleted."""
+    nums = [item.num for item in victims]
+    with database.reading() as connection:
+        vectors = connection.scalars(select(embedding.c.vector).where(embedding.c.note.in_(nums))).all()
+        others = note.c.num.not_in(nums)
+        texts = [
+            item.text
+            for item in victims
+            if len(item.text.encode()) >= _SHORTEST
+            and not connection.scalar(select(func.count()).where(others, func.instr(note.c.text, item.text) > 0))
+        ]
+        pieces = [piece for piece in _pieces(victims) if not _elsewhere(connection, piece, nums)]
+    return Needles(
+        texts=tuple(words.encode() for words in texts),
+        pieces=tuple(piece.encode() for piece in pieces),
+        vectors=tuple(bytes(vector) for vector in vectors),
+        records=tuple(filter(None, map(_middle, files))),
+    )
+
+
+def scrub(database: Database, needles: Needles) -> Scrubbed:
+    """Removes the bytes of what was deleted from the database's files, and looks for them."""
+    with database.writing() as connection:
+        for index in ("words", "fact_words"):
+            connection.execute(text(f"INSERT INTO {index}({index}) VALUES('optimize')"))
+    pages = database.checkpoint()
+    return Scrubbed(pages[0] == 0, pages, len(needles.all), scan(database.folder, needles.all))
+
+
+def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
+    """Counts, in another process, how many of the needles each file below a folder holds; others are left out.
+
+    Raises:
+        RuntimeError: the scanning process failed; its message is passed on.
+    """
+    asked = json.dumps([base64.b64encode(needle).decode() for needle in needles])
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _SCAN, str(folder)],
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the scan for erased bytes failed: {done.stderr.strip()[-300:]}")
+    counts: dict[str, list[int]] = json.loads(done.stdout)
+    return {name: sum(1 for count in hits if count) for name, hits in counts.items()}
+
+
+def _pieces(victims: Sequence[Note]) -> list[str]:
+    """Middles of the longest words of the notes, lower case as full text keeps them."""
+    words = {w.lower() for item in victims for w in words_of(item.text) if w.isascii() and len(w) >= _SHORTEST + 2}
+    longest = sorted(words, key=lambda word: (-len(word), word))[:_MOST]
+    return sorted({word[2 : 2 + _SHORTEST] for word in longest})
+
+
+def _elsewhere(connection: Connection, piece: str, nums: Sequence[int]) -> bool:
+    """Whether what remains holds these characters too, so that finding them would prove nothing."""
+    notes = func.lower(note.c.text + " " + note.c.speaker + " " + note.c.source + " " + note.c.thread + note.c.metadata)
+    facts = func.lower(triplet.c.subject + " " + triplet.c.relation + " " + triplet.c.object)
+    return any(
+        connection.scalar(select(func.count()).where(owner.not_in(nums), func.instr(words, piece) > 0))
+        for owner, words in ((note.c.num, notes), (triplet.c.note, facts))
+    )
+
+
+def _middle(path: Path) -> bytes:
+    """64 bytes out of the middle of a file; empty when it is gone already or says nothing there."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    piece = data[len(data) // 2 :][:64]
+    return piece if len(set(piece)) > 16 else b""

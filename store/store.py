@@ -1,0 +1,261 @@
+"""The store: notes and their forms, changed together in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+
+from .changes import Change
+from .database import Database
+from .errors import CannotUndo, InvalidInput
+from .form import Embedder, Encoder, Extractor, Form
+from .graph import Graph
+from .migrations import MIGRATIONS, migrate, version_of
+from .note import Draft, Note
+from .notes import Notes
+from .progress import applied, reach
+from .records import KeysValues
+from .schema import note
+from .triplets import Triplets
+from .vectors import Vectors, seen_by_embedder
+from .words import Words
+
+__all__ = ["Forgotten", "Store"]
+
+_BATCH = 256
+_KEPT = ("text", "scope", "speaker", "source", "thread", "happened", "facts", "origin", "metadata")
+Progressed = Callable[[int], None]
+Witness = Callable[[Sequence[Note], Sequence[Path]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a forget took out, for the receipt.
+
+    Attributes:
+        notes: every version of the notes that were named.
+        change: number of the last change.
+        removed: per table or form, how many items it gave up.
+        files: files that no row names any more and that were deleted.
+    """
+
+    notes: tuple[Note, ...]
+    change: int
+    removed: dict[str, int]
+    files: int
+
+
+class Store:
+    """Notes and their forms in one folder.
+
+    Args:
+        folder: made if new.
+        embedder: for the form of vectors; None to go without.
+        extractor: finds triplets and names; None to keep only what callers state.
+
+    Raises:
+        NewerStore: a later version of Tercet wrote it.
+        FormMismatch: the vectors were made by another embedder.
+    """
+
+    def __init__(self, folder: Path, *, embedder: Embedder | None, extractor: Extractor | None) -> None:
+        self.database = Database(folder)
+        self.notes = Notes(self.database)
+        self.words = Words(self.database)
+        self.triplets = Triplets(self.database, extractor)
+        self.graph = Graph(self.database, extractor)
+        self.vectors = Vectors(self.database, embedder) if embedder else None
+        try:
+            self._open()
+        except BaseException:
+            self.database.close()
+            raise
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Every form kept by this handle, in the order they are filled: the graph is made of the triplets."""
+        return (self.words, *([self.vectors] if self.vectors else []), self.triplets, self.graph)
+
+    def keys_values(self, encoder: Encoder | None = None) -> KeysValues:
+        """Returns the form of explicit memories for one model."""
+        return KeysValues(self.database, encoder)
+
+    # the four verbs
+
+    def write(self, drafts: Sequence[Draft], *, progressed: Progressed | None = None) -> list[Note]:
+        """Writes drafts and everything derived from them, all or nothing; returns their notes in order."""
+        with self.embedded(drafts, progressed), self.database.writing():
+            return self.add(drafts)
+
+    def revise(self, old: Note, draft: Draft, *, op: str = "revise") -> Note:
+        """Replaces a current note by a newer version; all forms change with it.
+
+        Raises:
+            InvalidInput: the note was replaced or undone before.
+            NoteNotFound: it was forgotten meanwhile.
+        """
+        with self.embedded([draft]), self.database.writing():
+            now = self.notes.get(old.id, old.scope)
+            if now.retired is not None:
+                raise InvalidInput(f"note {old.id} is not current any more; its history names the newest version")
+            return self.replace(now, draft, op)
+
+    def forget(self, chosen: Sequence[Note], *, before: Witness | None = None) -> Forgotten:
+        """Takes notes, with every earlier and later version of them, out of all forms and deletes them.
+
+        Args:
+            chosen: the notes.
+            before: called with all versions and their files while they are still there, in the same transaction.
+        """
+        with self.database.writing():
+            lineages = sorted({self.notes.lineage(item) for item in chosen})
+            victims = tuple(item for lineage in lineages for item in self.notes.revisions(lineage))
+            ids, nums = [item.id for item in victims], [item.num for item in victims]
+            keys_values = self.keys_values()
+            counts = {form.name: form.count() for form in (*self.forms, keys_values)}
+            doomed = keys_values.files(nums)
+            if before:
+                before(victims, doomed)
+            after = self.notes.followers(nums)
+            self.words.remove([item.id for item in after])
+            for form in (*self.forms, keys_values):
+                form.remove(ids)
+            seq = self.notes.delete(victims)
+            self._refresh(after)
+            removed = {form.name: counts[form.name] - form.count() for form in (*self.forms, keys_values)}
+            self._reach(seq)
+        for path in doomed:
+            path.unlink(missing_ok=True)
+        return Forgotten(victims, seq, {"notes": len(victims), **removed}, len(doomed))
+
+    def undo(self, made: Change, current: Note) -> Note | None:
+        """Undoes a write or a revision.
+
+        Args:
+            made: the change.
+            current: the note it wrote.
+
+        Returns:
+            The note that is current now: a new version with the words of the one before; None after the undo
+            of a first write.
+
+        Raises:
+            CannotUndo: something newer stands on it, or it is no write and no revision.
+        """
+        if made.op == "forget":
+            raise CannotUndo(f"change {made.seq} is a forget; what was forgotten is gone and cannot be undone")
+        if current.retired is not None or made.num != made.seq:
+            raise CannotUndo(
+                f"change {made.seq} is no longer the last of its note; undo change {self._newest(made)} first"
+            )
+        if current.replaces is None:
+            with self.database.writing():
+                self.retire(current)
+            return None
+        earlier = next(item for item in self.notes.revisions(made.lineage) if item.id == current.replaces)
+        draft = Draft(**{name: getattr(earlier, name) for name in _KEPT})
+        return self.revise(current, draft, op="undo")
+
+    # the same inside a transaction, for imports
+
+    @contextmanager
+    def embedded(self, drafts: Sequence[Draft | Note], progressed: Progressed | None = None) -> Iterator[None]:
+        """Embeds texts ahead of the transaction that is opened inside, so that no model runs while others wait."""
+        try:
+            for start in range(0, len(drafts), _BATCH):
+                part = drafts[start : start + _BATCH]
+                if self.vectors:
+                    self.vectors.stage([seen_by_embedder(draft) for draft in part])
+                if progressed:
+                    progressed(len(part))
+            yield
+        finally:
+            if self.vectors:
+                self.vectors.unstage()
+
+    def add(self, drafts: Sequence[Draft]) -> list[Note]:
+        """Adds drafts to the notes and to every form."""
+        notes, fresh = self.notes.insert(drafts)
+        if fresh:
+            for form in self.forms:
+                form.add(fresh)
+            self._reach(fresh[-1].num)
+        return notes
+
+    def replace(self, old: Note, draft: Draft, op: str) -> Note:
+        """Adds a newer version of a note; the old one stays in the forms, for reads of the past."""
+        after = self.notes.followers([old.num])
+        self.words.remove([item.id for item in after])
+        new = self.notes.replace(old, draft, op)
+        for form in self.forms:
+            form.add([new])
+        self._refresh(after)
+        self._reach(new.num)
+        return new
+
+    def retire(self, current: Note) -> None:
+        """Takes a note out of the present."""
+        after = self.notes.followers([current.num])
+        self.words.remove([item.id for item in after])
+        seq = self.notes.retire(current)
+        self._refresh(after)
+        self._reach(seq)
+
+    # care
+
+    def rebuild(self, names: Sequence[str], *, progressed: Progressed | None = None) -> None:
+        """Drops forms and makes them again from the words, all or nothing."""
+        chosen = [form for form in self.forms if form.name in names]
+        every = self.notes.select() if self.vectors in chosen else []
+        with self.embedded(every, progressed), self.database.writing():
+            for form in chosen:
+                form.clear()
+            for batch in self.notes.batches(size=_BATCH):
+                for form in chosen:
+                    form.add(batch)
+            reach(self.database, [form.name for form in chosen], self.notes.changes.last())
+
+    def close(self) -> None:
+        """Closes the files."""
+        self.database.close()
+
+    def _open(self) -> None:
+        with self.database.reading() as connection:
+            version = version_of(connection)
+        if version != len(MIGRATIONS):
+            with self.database.writing() as connection:
+                migrate(connection)
+        if self.vectors:
+            with self.database.writing():
+                self.vectors.check()
+        for form in self.forms:
+            for batch in self._unseen(form):
+                with self.database.writing():
+                    form.add(batch)
+                    reach(self.database, [form.name], batch[-1].num)
+        self.keys_values().collect()
+
+    def _unseen(self, form: Form) -> Iterator[list[Note]]:
+        """Notes written while the form was not open, for example without an embedder."""
+        seen = applied(self.database, form.name)
+        if seen < self.notes.changes.last():
+            yield from self.notes.batches(note.c.num > seen, size=_BATCH)
+
+    def _refresh(self, after: Sequence[Note]) -> None:
+        """The words of a note include the turn before it: index those again whose turn before has changed."""
+        if after:
+            self.words.add(list(self.notes.by_num([item.num for item in after]).values()))
+
+    def _reach(self, seq: int) -> None:
+        reach(self.database, [form.name for form in self.forms], seq)
+
+    def _newest(self, made: Change) -> int:
+        with self.database.reading() as connection:
+            newest = connection.scalar(
+                select(note.c.num).where(note.c.lineage == made.lineage, note.c.retired.is_(None))
+            )
+        return newest or self.notes.changes.last()

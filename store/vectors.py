@@ -1,0 +1,188 @@
+"""The form of vectors: embeddings in SQL rows, searched exactly by a faiss index that follows the change log.
+
+The index lives in memory and is made from the rows, so a kill cannot leave it and the notes in disagreement, and
+another process's write is seen at the next search.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select, text
+
+from .database import Database
+from .errors import FormMismatch, InvalidInput
+from .form import Among, Cue, Embedder, Hit, Vector
+from .note import Draft, Note
+from .progress import applied
+from .schema import change, embedding, meta
+
+__all__ = ["Vectors", "seen_by_embedder"]
+
+_BATCH = 500
+
+
+def seen_by_embedder(item: Note | Draft) -> str:
+    """Returns what of a note is embedded: who spoke, and the text."""
+    return f"{item.speaker}: {item.text}" if item.speaker else item.text
+
+
+class Vectors:
+    """Exact inner-product search over unit vectors.
+
+    Args:
+        database: where the rows are.
+        embedder: makes the vectors; a store remembers its name and refuses another.
+    """
+
+    name = "vectors"
+
+    def __init__(self, database: Database, embedder: Embedder) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._lock = threading.Lock()
+        self._staged = threading.local()
+        self._index: Any = None  # faiss has no types
+        self._seen = 0
+
+    def check(self) -> None:
+        """Remembers the embedder in an empty store, and compares it with the remembered one otherwise.
+
+        Raises:
+            FormMismatch: the vectors of this store were made by another embedder.
+        """
+        mine = f"{self._embedder.name}/{self._embedder.dimensions}"
+        with self._database.reading() as connection:
+            theirs = connection.scalar(select(meta.c.value).where(meta.c.key == "embedder"))
+            if theirs is None:
+                connection.execute(meta.insert().values(key="embedder", value=mine))
+            elif theirs != mine:
+                raise FormMismatch(
+                    f"the vectors of this store were made by {theirs}, not by {mine}; "
+                    "open it with that embedder, or export it and import it into a new store"
+                )
+
+    def stage(self, texts: Sequence[str]) -> None:
+        """Embeds texts ahead of the transaction that adds them, so that no model runs while others wait.
+
+        What is staged belongs to the calling thread, until its next `unstage`.
+        """
+        staged = self._staged.__dict__
+        new = [words for words in dict.fromkeys(texts) if words not in staged]
+        if new:
+            staged.update(zip(new, self._checked(self._embedder.embed(new), len(new)), strict=True))
+
+    def unstage(self) -> None:
+        """Drops what this thread has staged."""
+        self._staged.__dict__.clear()
+
+    def embed(self, question: str) -> Vector:
+        """Returns the unit vector of a question, shape (dimensions,)."""
+        vector: Vector = self._checked(self._embedder.embed([question]), 1)[0]
+        return vector
+
+    def add(self, notes: Sequence[Note]) -> None:
+        """Stores one vector per note; notes that have one are skipped."""
+        new = [item for item in notes if item.num not in self._present(notes)]
+        if not new:
+            return
+        self.stage([seen_by_embedder(item) for item in new])
+        staged: dict[str, Vector] = self._staged.__dict__
+        rows = [{"note": i.num, "vector": staged[seen_by_embedder(i)].astype("<f4").tobytes()} for i in new]
+        with self._database.reading() as connection:
+            connection.execute(embedding.insert(), rows)
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Deletes the vectors of notes; the index follows at the next search."""
+        with self._database.reading() as connection:
+            for id in sorted(ids):
+                connection.execute(
+                    text("DELETE FROM embedding WHERE note = (SELECT num FROM note WHERE id = :id)"),
+                    {"id": id},
+                )
+
+    def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
+        """Ranks by cosine, -1 to 1."""
+        if cue.vector is None or k < 1:
+            return []
+        import faiss
+
+        allowed = among.nums()
+        if not len(allowed):
+            return []
+        with self._lock:
+            self._follow()
+            limit = min(k, self._index.ntotal)
+            if not limit:
+                return []
+            # faiss keeps a pointer to the selector only: it must live until the search is over
+            selector = faiss.IDSelectorBatch(allowed)
+            every = len(allowed) == self._index.ntotal
+            parameters = None if every else faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+            scores, nums = self._index.search(cue.vector[None], limit, params=parameters)
+        found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
+        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))]
+
+    def applied(self) -> int:
+        """Returns the number of the last change this form has seen."""
+        return applied(self._database, self.name)
+
+    def clear(self) -> None:
+        """Deletes every vector."""
+        with self._database.reading() as connection:
+            connection.execute(embedding.delete())
+        with self._lock:
+            self._index, self._seen = None, 0
+
+    def count(self) -> int:
+        """Returns how many vectors are stored."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(embedding)) or 0
+
+    def _follow(self) -> None:
+        """Replays the changes that the index has not seen; remove, then add, so that replaying twice does no harm."""
+        import faiss
+
+        with self._database.reading() as connection:
+            last = connection.scalar(select(func.max(change.c.seq))) or 0
+            if self._index is None:
+                self._index, self._seen = faiss.IndexIDMap2(faiss.IndexFlatIP(self._embedder.dimensions)), 0
+            elif self._seen == last:
+                return
+            else:
+                gone = connection.scalars(
+                    select(change.c.num).where(change.c.seq > self._seen, change.c.op == "forget")
+                ).all()
+                if gone:
+                    self._index.remove_ids(np.array(sorted(gone), np.int64))
+            rows = connection.execute(
+                select(embedding.c.note, embedding.c.vector)
+                .where(embedding.c.note > self._seen)
+                .order_by(embedding.c.note)
+            ).all()
+        if rows:
+            vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4").reshape(len(rows), -1)
+            self._index.add_with_ids(vectors.astype(np.float32), np.array([row.note for row in rows], np.int64))
+        self._seen = last
+
+    def _checked(self, vectors: Vector, count: int) -> Vector:
+        expected = (count, self._embedder.dimensions)
+        if vectors.shape != expected:
+            raise InvalidInput(f"embedder {self._embedder.name!r} returned shape {vectors.shape}, not {expected}")
+        if not np.isfinite(vectors).all():
+            raise InvalidInput(f"embedder {self._embedder.name!r} returned a vector with NaN or infinity")
+        return vectors.astype(np.float32)
+
+    def _present(self, notes: Sequence[Note]) -> set[int]:
+        nums = [item.num for item in notes]
+        with self._database.reading() as connection:
+            return {
+                row[0]
+                for start in range(0, len(nums), _BATCH)
+                for row in connection.execute(
+                    select(embedding.c.note).where(embedding.c.note.in_(nums[start : start + _BATCH]))
+                )
+            }
