@@ -1,7 +1,21 @@
 """The face of the library: Memory, what it returns, and a dialogue that remembers."""
 
+from .dialogue import Dialogue, Reply
+from .history import Event, FormState, Stats
 from .memory import Memory
 from .recall import Recall, Recollection, Why
 from .receipt import Receipt, Step
 
-__all__ = ["Memory", "Recall", "Receipt", "Recollection", "Step", "Why"]
+__all__ = [
+    "Dialogue",
+    "Event",
+    "FormState",
+    "Memory",
+    "Recall",
+    "Receipt",
+    "Recollection",
+    "Reply",
+    "Stats",
+    "Step",
+    "Why",
+]

@@ -20,6 +20,8 @@ def attend(store: Store, notes: Sequence[Note], model: Any, tokenizer: Any) -> I
     """Binds the explicit memories of notes to a model; those that are missing are encoded and kept first."""
     from ..engines.attention import attention_engine
 
+    if tokenizer is None and hasattr(model, "tokenizer"):  # a LocalModel brings both
+        model, tokenizer = model.model, model.tokenizer
     engine = attention_engine(model, tokenizer=tokenizer)
     records = store.keys_values(engine).records(notes)
     with engine.attend(records) as attention:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -82,6 +82,10 @@ class Recall(Sequence[Recollection]):
     def notes(self) -> tuple[Note, ...]:
         """The notes, best first."""
         return tuple(found.note for found in self._found)
+
+    def without(self, ids: Collection[str]) -> Recall:
+        """Returns the recall without some notes."""
+        return Recall(self.cue, [found for found in self._found if found.note.id not in ids], self._attender)
 
     def prompt(self, *, budget: int | None = None, count: Callable[[str], int] = approximate_tokens) -> str:
         """Returns the memories as words: one fixed, escaped data block.
