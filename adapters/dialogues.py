@@ -10,7 +10,6 @@ This file knows nothing of memories; it only turns one untrusted file into check
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,18 +17,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from ..store.draft import checked_text
 from ..store.errors import InvalidInput, LimitExceeded
+from ..store.strict_json import loads_strict
 
 __all__ = ["Question", "Transcript", "read_dialogue"]
 
 FILE_LIMIT = 64 * 2**20
 """Largest dialogue file, in bytes."""
-_DEEPEST = 64
 _SESSION = re.compile(r"session_(\d{1,6})")
 # strptime would read month names in the language of the machine; files are in English everywhere
 _MONTHS = (
@@ -101,12 +100,12 @@ class _Fact(BaseModel):
     valid_from: str = ""
     valid_to: str = ""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, value: object) -> object:
-        if isinstance(value, list) and len(value) == 3:
-            return dict(zip(("subject", "relation", "object"), value, strict=True))
-        return value
+
+def _named(fact: object) -> object:
+    """Returns ``[subject, relation, object]`` with its sides named; anything else as it is."""
+    if isinstance(fact, list) and len(fact) == 3:
+        return dict(zip(("subject", "relation", "object"), fact, strict=True))
+    return fact
 
 
 class _Turn(_Row):
@@ -114,7 +113,7 @@ class _Turn(_Row):
     dia_id: str
     text: str
     blip_caption: str | None = None
-    facts: list[_Fact] = []
+    facts: list[Annotated[_Fact, BeforeValidator(_named)]] = []
 
     def words(self) -> str:
         """Returns the text; what an image showed follows it as ``[image: caption]``."""
@@ -226,44 +225,28 @@ def _parsed(file: Path) -> object:
     if len(data) > FILE_LIMIT:
         raise LimitExceeded(f"{file} is larger than {FILE_LIMIT // 2**20} MiB; split it into several files")
 
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        whole = dict(items)
-        if len(whole) < len(items):
-            twice = Counter(key for key, _ in items).most_common(1)[0][0]
-            raise _refusal(file, f"an object holds the key {twice[:60]!r} twice; keep one")
-        return whole
-
-    def constant(name: str) -> NoReturn:
-        raise _refusal(file, f"{name} is not a JSON number; leave it out")
-
     try:
-        value: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs, parse_constant=constant)
-    except InvalidInput:
-        raise  # it is a ValueError too, but its message is already the right one
+        value = loads_strict(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise _refusal(file, f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    except RecursionError:
-        raise _refusal(file, f"it is nested deeper than {_DEEPEST}") from None
-    except ValueError as error:
-        raise _refusal(file, f"it is not JSON: {error}") from None
-    _check_tree(value, file)
+    except InvalidInput as error:
+        raise _refusal(file, str(error)) from None
+    for text in _strings(value):
+        checked_text(text, f"{file}: the string {text[:40]!r}", limit=FILE_LIMIT)
     return value
 
 
-def _check_tree(value: object, file: Path) -> None:
-    level: list[object] = [value]
-    for depth in range(_DEEPEST + 1):
-        below: list[object] = []
-        for item in level:
-            if isinstance(item, (dict, list)) and depth == _DEEPEST:
-                raise _refusal(file, f"it is nested deeper than {_DEEPEST}")
-            if isinstance(item, dict):
-                below += [*item.keys(), *item.values()]
-            elif isinstance(item, list):
-                below += item
-            elif isinstance(item, str):
-                checked_text(item, f"{file}: the string {item[:40]!r}", limit=FILE_LIMIT)
-        level = below
+def _strings(value: object) -> Iterator[str]:
+    """Yields every string of a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
 
 
 def _validated(shape: TypeAdapter[T], value: object, file: Path, where: str) -> T:
