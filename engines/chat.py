@@ -1,0 +1,51 @@
+"""What a language model is to the rest of Tercet: something that counts tokens and answers messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["ChatModel", "Message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: ``"system"``, ``"user"`` or ``"assistant"``.
+        content: the words.
+    """
+
+    role: str
+    content: str
+
+
+class ChatModel(Protocol):
+    """A language model, local or behind an endpoint."""
+
+    @property
+    def name(self) -> str:
+        """Returns what the model is called."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Returns the length of ``text`` in the model's tokens."""
+        ...
+
+    def generate(self, messages: Sequence[Message], *, max_tokens: int = 256) -> str:
+        """Returns the model's next turn, at most ``max_tokens`` tokens of it.
+
+        Raises:
+            EngineError: the model could not answer.
+        """
+        ...
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Iterator[str]:
+        """Yields the model's next turn piece by piece; the pieces together are what `generate` returns.
+
+        Raises:
+            EngineError: the model could not answer.
+        """
+        ...
