@@ -136,8 +136,10 @@ class Dialogue:
         return self._memory.write(text, speaker=speaker, origin=origin, thread=self._thread, happened=now)
 
     def _shorten(self) -> None:
-        """Drops the older half of a long history: dropping a turn at a time would change the prompt's first tokens
-        at every turn, and the serving engine's cache with them.
+        """Drops the older half of a long history.
+
+        Dropping a turn at a time would change the prompt's first tokens at every turn, and break the serving
+        engine's cache with them.
         """
         if len(self._history) > _MOST_TURNS:
             del self._history[: len(self._history) // 4 * 2]

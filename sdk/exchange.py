@@ -39,8 +39,8 @@ class _Header(BaseModel):
 class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     op: Literal["write", "revise", "undo"]
-    at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\Z")
-    id: str = Field(pattern=r"\A[0-9a-f]{16}\Z")
+    at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\z")
+    id: str = Field(pattern=r"\A[0-9a-f]{16}\z")
     replaces: str | None = None
     text: str | None = None  # None: the undo of a first write, which writes nothing
     scope: str | None = None

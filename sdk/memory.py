@@ -196,7 +196,7 @@ class Memory:
             among = self._store.notes.among(
                 filtered(self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at)
             )
-            ranked = rank(self._store, words, among=among, by=by)[:k] if any(c.isalnum() for c in words) else []
+            ranked = rank(self._store, words, k, among=among, by=by) if any(c.isalnum() for c in words) else []
             notes = self._store.notes.by_num([one.num for one in ranked])
         found = [
             Recollection(notes[one.num], one.score, Why(one.votes, one.path)) for one in ranked if one.num in notes

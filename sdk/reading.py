@@ -36,17 +36,20 @@ class Ranked:
     path: tuple[str, ...]
 
 
-def rank(store: Store, question: str, *, among: Among, by: Collection[str] = FORMS) -> list[Ranked]:
-    """Returns notes out of ``among``, best first, at most some hundreds.
+def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[str] = FORMS) -> list[Ranked]:
+    """Returns at most ``k`` notes out of ``among``, best first.
 
     Args:
         store: whose forms vote.
         question: what is asked.
+        k: most notes.
         among: the notes that may come back.
         by: the forms that may vote.
     """
     vector = store.vectors.embed(question) if store.vectors and "vectors" in by else None
     cue = Cue(question, vector)
+    names: list[str] = []
+    seeds: dict[str, float] = {}
     hits: dict[str, list[Hit]] = {}
     if "words" in by:
         hits["words"] = store.words.search(cue, _DEPTH, among)
@@ -56,16 +59,19 @@ def rank(store: Store, question: str, *, among: Among, by: Collection[str] = FOR
     if "triplets" in by:
         hits["triplets"] = store.triplets.search(cue, _DEPTH, among)
     if "graph" in by:
-        seeds = _seeds(hits.get("triplets", []), store.graph.linked(question, among))
+        names = store.graph.linked(question, among)
+        seeds = _seeds(hits.get("triplets", []), names)
         hits["graph"] = store.graph.search(replace(cue, prior=prior, seeds=seeds), _DEPTH, among)
     votes = {name: min_max(found) for name, found in hits.items() if found}
     final = _final(store, prior, votes)
-    paths = {hit.num: hit.path for name in ("triplets", "graph") for hit in hits.get(name, []) if hit.path}
-    ranked = [
-        Ranked(num, score, {n: v[num] for n, v in votes.items() if num in v}, paths.get(num, ()))
-        for num, score in final.items()
+    order = sorted(final, key=lambda num: (-final[num], num))[:k]
+    paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
+    if "graph" in hits:
+        paths |= store.graph.paths(names or seeds, order, among)
+    return [
+        Ranked(num, final[num], {name: vote[num] for name, vote in votes.items() if num in vote}, paths.get(num, ()))
+        for num in order
     ]
-    return sorted(ranked, key=lambda one: (-one.score, one.num))
 
 
 def min_max(hits: Sequence[Hit]) -> dict[int, float]:

@@ -61,7 +61,7 @@ class Hit:
     Attributes:
         num: the note's number.
         score: higher is better; only comparable within one search of one form.
-        path: what the form can say for it: the fact that matched, or the way through the graph.
+        path: what the form can say for it, for example the fact that matched.
     """
 
     num: int

@@ -36,6 +36,7 @@ _PRIOR = 0.5  # weight of the prior in the reset vector; 0.05 suits pure multi-h
 _DAMPING = 0.5
 _ALIAS_FAN = 3  # a first name shared by more full names than this says too little
 _LONGEST_PATH = 4
+_SEARCHED = 5_000
 _LONGEST_NAME = 5  # words
 _QUESTION_WORDS = 200
 _BATCH = 500
@@ -66,31 +67,34 @@ class Walk:
     weights: csr_array
     labels: dict[tuple[int, int], str]
 
-    def path(self, start: Collection[int], goal: int) -> tuple[str, ...]:
-        """Returns the shortest way from one of the nodes to a note, names and relations in turn; empty if none."""
-        before: dict[int, int] = dict.fromkeys(start, -1)
-        queue = deque((node, 0) for node in sorted(start))
-        while queue:
+    def paths(self, starts: Collection[int], goals: Collection[int]) -> dict[int, tuple[str, ...]]:
+        """Returns the shortest way from one of the names to each note, names and relations in turn.
+
+        One breadth-first search for all goals; a way has at most four steps, and a search stops after some thousand
+        names, because nobody reads an explanation through a hub. Goals that were not reached are left out.
+        """
+        count, wanted = len(self.nums), set(goals)
+        before: dict[int, int] = dict.fromkeys(starts, -1)
+        queue = deque((node, 0) for node in sorted(starts))
+        found: dict[int, tuple[str, ...]] = {}
+        while queue and wanted and len(before) < _SEARCHED:
             node, steps = queue.popleft()
-            if node == goal:
-                return self._told(before, goal)
-            if steps == _LONGEST_PATH or (node < len(self.nums) and steps):
-                continue  # a path leads through names; a note ends it
             for other in self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist():
-                if other not in before and (other == goal or other >= len(self.nums)):
+                if other in wanted:
+                    wanted.discard(other)
+                    found[other] = self._told(before, node)
+                elif other >= count and other not in before and steps < _LONGEST_PATH:
                     before[other] = node
                     queue.append((other, steps + 1))
-        return ()
+        return found
 
-    def _told(self, before: dict[int, int], goal: int) -> tuple[str, ...]:
-        nodes = [goal]
+    def _told(self, before: dict[int, int], last: int) -> tuple[str, ...]:
+        nodes = [last]
         while before[nodes[-1]] >= 0:
             nodes.append(before[nodes[-1]])
         nodes.reverse()
         told = [self.surfaces[nodes[0] - len(self.nums)]]
         for left, right in pairwise(nodes):
-            if right < len(self.nums):
-                break
             told += [self.labels[left, right], self.surfaces[right - len(self.nums)]]
         return tuple(told)
 
@@ -138,7 +142,7 @@ class Graph:
                 )
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
-        """Ranks notes by PageRank mass from the cue's seeds and prior; the path leads from a seed to the note."""
+        """Ranks notes by PageRank mass from the cue's seeds and prior; `paths` tells the ways there."""
         walk = self.walk(among)
         count = len(walk.nums)
         if not count or k < 1:
@@ -151,15 +155,22 @@ class Graph:
             reset[node] += weight / max(1, degree[node])
         prior = sorted(cue.prior.items())
         if prior:
-            places = np.searchsorted(walk.nums, [num for num, _ in prior])
-            for place, (num, score) in zip(places, prior, strict=True):
-                if place < count and walk.nums[place] == num:
+            for num, score in prior:
+                place = _place(walk.nums, num)
+                if place is not None:
                     reset[place] += _PRIOR * score
         if reset.sum() <= 0:
             return []
         mass = personalized_pagerank(walk.weights, reset, damping=_DAMPING)[:count]
         order = np.lexsort((walk.nums, -mass))[:k]
-        return [Hit(int(walk.nums[i]), float(mass[i]), walk.path(seeds, int(i))) for i in order if mass[i] > 0]
+        return [Hit(int(walk.nums[i]), float(mass[i])) for i in order if mass[i] > 0]
+
+    def paths(self, names: Collection[str], nums: Collection[int], among: Among) -> dict[int, tuple[str, ...]]:
+        """Returns, for the notes that can be reached, the shortest way there from one of the folded names."""
+        walk = self.walk(among)
+        places = {int(place): num for num in nums if (place := _place(walk.nums, num)) is not None}
+        found = walk.paths([walk.names[name] for name in names if name in walk.names], places)
+        return {places[place]: path for place, path in found.items()}
 
     def linked(self, question: str, among: Among) -> list[str]:
         """Returns the folded names that a question mentions, the longest match at each word."""
@@ -265,6 +276,11 @@ class Graph:
         weights = coo_array((list(edges.values()), (rows, columns)), shape=(size, size)).tocsr()
         weights.sort_indices()
         return Walk(nums, names, surfaces, weights, labels)
+
+
+def _place(nums: npt.NDArray[np.int64], num: int) -> int | None:
+    place = int(np.searchsorted(nums, num))
+    return place if place < len(nums) and nums[place] == num else None
 
 
 def _aliases(names: Collection[str]) -> list[tuple[str, str]]:
