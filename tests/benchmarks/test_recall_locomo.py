@@ -35,7 +35,9 @@ def test_context_is_date_speaker_words_and_the_turn_before() -> None:
 
 
 def test_the_benchmark_runs_on_the_demo_dialogue(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["--data", str(DEMO), "--json", str(tmp_path / "out.json")])
+    result = CliRunner().invoke(
+        main, ["--data", str(DEMO), "--json", str(tmp_path / "out.json")], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["data"] == {
