@@ -1,0 +1,131 @@
+"""How much attention each memory got, and what the injection gate found."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ...store.errors import EngineError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Attention", "GateReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What the injection gate found out about one model.
+
+    Attributes:
+        family: the model's type, for example ``"llama"``.
+        layers: per layer how its keys take their positions (``"rope"`` or ``"nope"``), or, where the layer
+            has a sliding window, ``"sliding: exempt"`` (memories are read in the other layers only) or
+            ``"sliding: windowed"`` (all layers slide; memories are seen as far as the window reaches).
+            Empty if the model was refused before that was known.
+        max_relative_logit_diff: largest difference between the logits with memories injected and with their
+            words in the prompt, over the standard deviation of the logits; None if it was not reached.
+        greedy_equal: whether greedy generation gave the same tokens; None if it was not reached.
+        verdict: ``"exact"`` or ``"refused"``.
+        reason: why the model was refused, or empty.
+    """
+
+    family: str
+    layers: tuple[str, ...]
+    max_relative_logit_diff: float | None
+    greedy_equal: bool | None
+    verdict: str
+    reason: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Returns the report as JSON values, as ``tercet doctor --model --json`` prints it."""
+        return {
+            "family": self.family,
+            "layers": list(self.layers),
+            "max_relative_logit_diff": self.max_relative_logit_diff,
+            "greedy_equal": self.greedy_equal,
+            "verdict": self.verdict,
+            "reason": self.reason,
+        }
+
+
+class Attention:
+    """How much attention each memory got in one `attend` block, as exact shares of the softmax.
+
+    The shares are means over the layers that read memories, their heads, and all query positions that passed
+    through them (prompt and answer; padding aside). They hint at what was used; they do not prove it.
+
+    Attributes:
+        layers: numbers of the layers that read memories, counted from 0; the rows of `by_layer`.
+    """
+
+    def __init__(self, memories: int, layers: tuple[int, ...]) -> None:
+        self.layers = layers
+        self._memories = memories
+        self._sums: list[Tensor | None] = [None] * len(layers)
+        self._queries: list[Tensor | None] = [None] * len(layers)
+        self._lock = threading.Lock()
+
+    def note(self, row: int, masses: Tensor, owners: Tensor, queries: Tensor) -> None:
+        """Adds what one call of one layer gave.
+
+        Args:
+            row: the layer's place in `layers`.
+            masses: weight of each memory token, summed over rows, heads and queries, shape (tokens,).
+            owners: which memory each token belongs to, shape (tokens,).
+            queries: over how many rows, heads and queries was summed.
+        """
+        sums = masses.new_zeros(self._memories).index_add(0, owners.to(masses.device), masses)
+        with self._lock:
+            before, count = self._sums[row], self._queries[row]
+            self._sums[row] = sums if before is None else before + sums
+            self._queries[row] = queries if count is None else count + queries
+
+    @property
+    def reached(self) -> bool:
+        """Whether a forward pass has read the memories."""
+        return any(sums is not None for sums in self._sums)
+
+    @property
+    def by_layer(self) -> npt.NDArray[np.float32]:
+        """Returns the shares per layer, shape (layers, memories + 1), the context last; rows sum to one.
+
+        Raises:
+            EngineError: nothing has read the memories yet.
+        """
+        if not self._memories:
+            return np.ones((len(self.layers), 1), np.float32)
+        with self._lock:
+            pairs = list(zip(self._sums, self._queries, strict=True))
+        rows = []
+        for sums, queries in pairs:
+            if sums is None or queries is None:
+                raise EngineError(
+                    "the memories have not been read: no forward pass of this model has ended in this block "
+                    "(in another thread, generate must run inside contextvars.copy_context())"
+                )
+            shares = (sums / queries.clamp_min(1)).cpu().numpy()
+            rows.append(np.append(shares, np.float32(1) - shares.sum(dtype=np.float32)))
+        return np.asarray(rows, np.float32)
+
+    @property
+    def masses(self) -> tuple[float, ...]:
+        """Returns the share of each memory, in the order given; with `local` they sum to one.
+
+        Raises:
+            EngineError: nothing has read the memories yet.
+        """
+        return tuple(float(share) for share in self.by_layer.mean(0)[:-1])
+
+    @property
+    def local(self) -> float:
+        """Returns the share of the context itself.
+
+        Raises:
+            EngineError: nothing has read the memories yet.
+        """
+        return float(self.by_layer.mean(0)[-1])
