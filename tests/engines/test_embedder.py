@@ -335,6 +335,17 @@ def test_max_tokens_must_be_what_the_model_can_read(max_tokens: int, tmp_path: P
         HubEmbedder(tiny(tmp_path / "model"), max_tokens=max_tokens)
 
 
+@pytest.mark.gpu
+def test_a_gpu_makes_the_same_vectors(tmp_path: Path) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    folder, texts = tiny(tmp_path / "model"), ["short", "a longer companion", "word " * 90]
+    on_gpu = HubEmbedder(folder, max_tokens=64, device="cuda").embed(texts)
+    assert np.abs(on_gpu - HubEmbedder(folder, max_tokens=64).embed(texts)).max() < 1e-5
+
+
 # ---------------------------------------------------------------- a function of the caller's
 
 
