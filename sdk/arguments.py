@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from ..engines.prompt import approximate_tokens
 from ..store.changes import Changes
-from ..store.draft import checked_draft, checked_moment, checked_text
-from ..store.errors import InvalidInput
+from ..store.draft import checked_draft, checked_field, checked_moment
+from ..store.errors import InvalidInput, LimitExceeded
 from ..store.note import Draft, Triplet
 from ..store.notes import Filter
 from ..store.scope import checked_scope
+from ..store.shown import shown
+from .reading import FORMS
 from .recall import Recollection
 
-__all__ = ["FactInput", "Moment", "checked_count", "drafted", "filtered", "within_budget"]
+__all__ = [
+    "FactInput",
+    "Moment",
+    "all_drafted",
+    "checked_count",
+    "checked_forms",
+    "drafted",
+    "filtered",
+    "within_budget",
+]
 
 Moment = str | date | datetime
 FactInput = Triplet | Sequence[str] | Mapping[str, object]
-_FIELD_BYTES = 4_000
 _KEYWORDS = frozenset("text speaker source thread happened facts origin metadata key scope".split())
 
 
@@ -37,6 +47,24 @@ def drafted(scope: str, values: Mapping[str, Any]) -> Draft:
     rest = {name: value for name, value in values.items() if name not in ("text", "scope") and value is not None}
     own = values.get("scope")
     return checked_draft(values.get("text"), scope=scope if own is None else own, below=scope, **rest)
+
+
+def all_drafted(scope: str, drafts: Iterable[str | Mapping[str, Any]]) -> list[Draft]:
+    """Returns checked drafts out of texts and mappings.
+
+    Raises:
+        InvalidInput: one text instead of many, or a draft that cannot be stored, named by its place.
+        LimitExceeded: a value over its limit, likewise.
+    """
+    if isinstance(drafts, (str, bytes, Mapping)) or not isinstance(drafts, Iterable):
+        raise InvalidInput(f"drafts are a list of texts or mappings, not {type(drafts).__name__}; for one use `write`")
+    checked = []
+    for place, draft in enumerate(drafts):
+        try:
+            checked.append(drafted(scope, {"text": draft} if isinstance(draft, str) else draft))
+        except (InvalidInput, LimitExceeded) as error:
+            raise type(error)(f"draft {place}: {error}") from error
+    return checked
 
 
 def filtered(
@@ -60,9 +88,9 @@ def filtered(
         scope=checked_scope(own if scope is None else scope, below=own),
         known=known,
         as_of=checked_moment(as_of, "as_of"),
-        speaker=checked_text(speaker or "", "speaker", limit=_FIELD_BYTES),
-        source=checked_text(source or "", "source", limit=_FIELD_BYTES),
-        thread=checked_text(thread or "", "thread", limit=_FIELD_BYTES),
+        speaker=checked_field(speaker, "speaker"),
+        source=checked_field(source, "source"),
+        thread=checked_field(thread, "thread"),
     )
 
 
@@ -86,5 +114,19 @@ def checked_count(value: object, what: str, most: int, *, least: int = 1) -> int
         InvalidInput: something else.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidInput(f"{what} must be a whole number from {least:,} to {most:,}, not {str(value)[:40]}")
+        raise InvalidInput(f"{what} must be a whole number from {least:,} to {most:,}, not {shown(value)}")
     return value
+
+
+def checked_forms(names: Collection[str]) -> tuple[str, ...]:
+    """Returns names of forms that may vote or be made anew.
+
+    Raises:
+        InvalidInput: no collection of names, or one that no form has.
+    """
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise InvalidInput(f"forms are given as a list out of {', '.join(FORMS)}, not {shown(names)}")
+    for name in names:
+        if name not in FORMS:
+            raise InvalidInput(f"no form is called {shown(name)}; use {', '.join(FORMS)}")
+    return tuple(names)

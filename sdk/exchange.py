@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..store.changes import Change
 from ..store.draft import checked_draft
@@ -41,7 +42,7 @@ class _Line(BaseModel):
     op: Literal["write", "revise", "undo"]
     at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\z")
     id: str = Field(pattern=r"\A[0-9a-f]{16}\z")
-    replaces: str | None = None
+    replaces: str | None = Field(None, pattern=r"\A[0-9a-f]{16}\z")
     text: str | None = None  # None: the undo of a first write, which writes nothing
     scope: str | None = None
     speaker: str = ""
@@ -52,6 +53,16 @@ class _Line(BaseModel):
     key: str | None = None
     facts: list[dict[str, str]] = []
     metadata: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _is_one_change(self) -> Self:
+        datetime.fromisoformat(self.at)
+        takes_back = self.op == "undo" and self.text is None and self.replaces is None
+        if not takes_back and (self.text is None or (self.op == "write") != (self.replaces is None)):
+            raise ValueError("a write has a text, a revision has a text and what it replaces")
+        if self.op != "write" and self.key is not None:
+            raise ValueError("only a write has a key")
+        return self
 
 
 _FIELDS = ("speaker", "source", "thread", "happened", "origin", "key", "metadata")
@@ -80,12 +91,15 @@ def import_lines(
     """
     keep_times = store.notes.changes.last() == 0
     changes = [made for made in _checked(lines, scope, keep_times=keep_times) if _new(store, made, scope)]
-    return replay(store, changes, progressed=on_progress)
+    return replay(store, changes, scope=scope, progressed=on_progress)
 
 
 def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[Replayed]:
     header: _Header | None = None
+    at = ""
     for number, line in enumerate(lines, 1):
+        if not isinstance(line, str):
+            raise InvalidInput(f"line {number} is of type {type(line).__name__}; open the file as text")
         if len(line) > _LINE_LIMIT:
             raise LimitExceeded(f"line {number} has over {_LINE_LIMIT:,} characters")
         if not line.strip():
@@ -97,7 +111,10 @@ def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[
                 if header.tercet > _FORMAT:
                     raise InvalidInput(f"the export is of format {header.tercet}, this Tercet reads up to {_FORMAT}")
                 continue
-            yield _replayed(_Line.model_validate(values), scope, keep_times=keep_times)
+            made = _Line.model_validate(values)
+            # the log's times never fall and never lie ahead, whatever a file claims
+            at = max(at, min(made.at, datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")))
+            yield _replayed(made, scope, at=at if keep_times else "")
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the line"
@@ -108,12 +125,12 @@ def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[
         raise InvalidInput("the file is empty; a Tercet export begins with a header line")
 
 
-def _replayed(line: _Line, scope: str, *, keep_times: bool) -> Replayed:
+def _replayed(line: _Line, scope: str, *, at: str) -> Replayed:
     if line.text is None:
-        return Replayed(line.op, line.id, None, None)
+        return Replayed(line.op, line.id, None, None, at)
     values = {name: getattr(line, name) for name in _FIELDS}
     draft = checked_draft(line.text, scope=line.scope, below=scope, facts=line.facts, **values)
-    return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=line.at if keep_times else ""))
+    return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=at))
 
 
 def _new(store: Store, made: Replayed, scope: str) -> bool:

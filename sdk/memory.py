@@ -12,13 +12,13 @@ from typing import Any, Self
 from ..engines.embedder import MiniLM
 from ..engines.rules import RuleExtractor
 from ..store.draft import checked_moment, checked_text
-from ..store.errors import CannotUndo, InvalidInput, LimitExceeded
+from ..store.errors import InvalidInput
 from ..store.form import Embedder, Extractor
 from ..store.note import Fact, Note
 from ..store.notes import Filter
 from ..store.scope import checked_scope
 from ..store.store import Store
-from .arguments import FactInput, Moment, checked_count, drafted, filtered, within_budget
+from .arguments import FactInput, Moment, all_drafted, checked_count, checked_forms, drafted, filtered, within_budget
 from .attending import attend
 from .exchange import export_lines, import_lines
 from .forgetting import forget
@@ -149,13 +149,7 @@ class Memory:
         Raises:
             InvalidInput: a draft cannot be stored; the message names its place, and nothing was written.
         """
-        checked = []
-        for place, draft in enumerate(drafts):
-            try:
-                checked.append(drafted(self.scope, {"text": draft} if isinstance(draft, str) else draft))
-            except (InvalidInput, LimitExceeded) as error:
-                raise type(error)(f"draft {place}: {error}") from error
-        return self._store.write(checked, progressed=on_progress)
+        return self._store.write(all_drafted(self.scope, drafts), progressed=on_progress)
 
     # read
 
@@ -189,9 +183,7 @@ class Memory:
         """
         words = checked_text(question, "the question")
         checked_count(k, "k", _MOST)
-        unknown = sorted(set(by) - set(FORMS))
-        if unknown:
-            raise InvalidInput(f"by: no form is called {unknown[0]!r}; use {', '.join(FORMS)}")
+        by = checked_forms(by)
         with self._store.database.reading():
             among = self._store.notes.among(
                 filtered(self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at)
@@ -348,7 +340,8 @@ class Memory:
         """
         if not ids:
             raise InvalidInput("forget needs the id of at least one note; it never means all of them")
-        return forget(self._store, [self.get(id) for id in dict.fromkeys(ids)], scope=self.scope, erase=erase)
+        chosen = {item.num: item for item in map(self.get, ids)}
+        return forget(self._store, list(chosen.values()), scope=self.scope, erase=erase)
 
     def undo(self, change: int) -> Note | None:
         """Undoes a write or a revision.
@@ -361,12 +354,9 @@ class Memory:
 
         Raises:
             ChangeNotFound: no such change in this scope.
-            CannotUndo: it is a forget, or something newer stands on it.
+            CannotUndo: it is a forget, its note was forgotten, or something newer stands on it.
         """
-        made = self._store.notes.changes.get(checked_count(change, "change", 2**62), self.scope)
-        if made.op == "forget":
-            raise CannotUndo(f"change {made.seq} is a forget; what was forgotten is gone and cannot be undone")
-        return self._store.undo(made, self.get(made.note))
+        return self._store.undo(self._store.notes.changes.get(checked_count(change, "change", 2**62), self.scope))
 
     # care
 
@@ -378,10 +368,7 @@ class Memory:
 
     def rebuild(self, *, forms: Collection[str] = FORMS, on_progress: Callable[[int], None] | None = None) -> None:
         """Drops forms of the whole store and makes them again from the words."""
-        unknown = sorted(set(forms) - set(FORMS))
-        if unknown:
-            raise InvalidInput(f"no form is called {unknown[0]!r}; use {', '.join(FORMS)}")
-        self._store.rebuild(list(forms), progressed=on_progress)
+        self._store.rebuild(checked_forms(forms), progressed=on_progress)
 
     def export(self) -> Iterator[str]:
         """Yields this scope as JSON Lines: a header, then every note with its versions, oldest first."""

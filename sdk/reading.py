@@ -22,8 +22,8 @@ _DEPTH = 200  # candidates of each form
 _VECTORS = 1.0  # weight of vectors beside words
 _BEFORE, _AFTER = 0.3, 0.3  # share of a neighbour's score
 _FACTS = 5  # best facts that seed the graph
-_LINK = 0.25  # weight of a name in the question beside a fact
-_GRAPH = 0.2  # weight of the graph in a dialogue; elsewhere it is the ranking
+_LINK = 1.0  # weight of a name in the question beside the best fact
+_GRAPH = 0.2  # weight of the graph beside the smoothed prior of a dialogue; elsewhere both count alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +85,20 @@ def min_max(hits: Sequence[Hit]) -> dict[int, float]:
 
 
 def _final(store: Store, prior: Mapping[int, float], votes: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
-    """Dialogue: the smoothed prior with a little of the graph. Otherwise the graph, or the facts if they are alone."""
+    """The prior, smoothed over neighbouring turns in a dialogue, and the graph that has consumed it."""
     graph = votes.get("graph", {})
+    if not prior:
+        return dict(graph or votes.get("triplets", {}))
+    best = max(prior.values())
+    scaled = {num: score / best for num, score in prior.items()}
     pairs = store.notes.neighbours(prior)
-    if pairs and prior:
-        smooth = dict(prior)
-        for num, before in pairs.items():
-            smooth[num] = smooth.get(num, 0.0) + _BEFORE * prior.get(before, 0.0)
-            smooth[before] = smooth.get(before, 0.0) + _AFTER * prior.get(num, 0.0)
-        return _sum([(smooth, 1.0), (graph, _GRAPH)])
-    return dict(graph or prior or votes.get("triplets", {}))
+    if not pairs:
+        return _sum([(scaled, 1.0), (graph, 1.0)])
+    smooth = dict(scaled)
+    for num, before in pairs.items():
+        smooth[num] = smooth.get(num, 0.0) + _BEFORE * scaled.get(before, 0.0)
+        smooth[before] = smooth.get(before, 0.0) + _AFTER * scaled.get(num, 0.0)
+    return _sum([(smooth, 1.0), (graph, _GRAPH)])
 
 
 def _seeds(facts: Sequence[Hit], names: Sequence[str]) -> dict[str, float]:

@@ -8,6 +8,7 @@ writers, ``secure_delete``, and one lock file around every write and every check
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import threading
 import weakref
@@ -18,20 +19,25 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
-from .errors import InvalidInput, StoreBusy
+from .errors import InvalidInput, StoreBusy, StoreDamaged, StoreError
+from .shown import shown
 
 __all__ = ["Database"]
 
+_CHECKPOINT_BYTES = 8 << 20
 _PRAGMAS = (
     "journal_mode=wal",
     "synchronous=full",
     "foreign_keys=on",
     "secure_delete=on",
     "wal_autocheckpoint=0",
+    f"journal_size_limit={_CHECKPOINT_BYTES}",  # a log that was longer once must not mean a checkpoint at every write
 )
-_CHECKPOINT_BYTES = 8 << 20
 _FILE = "memory.db"
+_POLL_SECONDS = 0.005  # how often a waiting writer looks; a write takes about as long
+_READER_PATIENCE = 1.0  # seconds that a checkpoint waits for readers, while it keeps other writers out
 
 
 class Database:
@@ -42,7 +48,7 @@ class Database:
         timeout: seconds to wait for another process's write before `StoreBusy`.
 
     Raises:
-        InvalidInput: the folder is a link, not a folder, or writable by everybody.
+        InvalidInput: the folder is a link, not a folder, or writable by everybody, or its file is a link.
     """
 
     def __init__(self, folder: Path, *, timeout: float = 20.0) -> None:
@@ -59,12 +65,18 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yields a connection with one consistent view; inside `writing`, the writer's own."""
+        """Yields a connection with one consistent view; inside `writing`, the writer's own.
+
+        Raises:
+            StoreDamaged: the file is no database, or malformed.
+            StoreBusy: another program keeps the file locked.
+            StoreError: the file cannot be read.
+        """
         open_already: Connection | None = getattr(self._current, "connection", None)
         if open_already is not None:
             yield open_already
             return
-        with self._engine.connect() as connection:
+        with self._telling(), self._engine.connect() as connection:
             self._current.connection = connection
             try:
                 yield connection
@@ -79,6 +91,8 @@ class Database:
 
         Raises:
             StoreBusy: another writer held the lock longer than the time-out.
+            StoreDamaged: the file is no database, or malformed.
+            StoreError: the disk is full, or the file cannot be written.
         """
         open_already: Connection | None = getattr(self._current, "connection", None)
         if open_already is not None:
@@ -86,7 +100,7 @@ class Database:
                 raise RuntimeError("a write was begun inside a read of the same thread")
             yield open_already
             return
-        with self.exclusive():
+        with self._telling(), self.exclusive():
             with self._writer.begin() as connection:
                 self._current.connection = connection
                 try:
@@ -103,7 +117,7 @@ class Database:
             raise StoreBusy(f"another thread has been writing for over {self._timeout:g} s; try again")
         try:
             try:
-                self._file_lock.acquire(timeout=self._timeout)
+                self._file_lock.acquire(timeout=self._timeout, poll_interval=_POLL_SECONDS)
             except Timeout:
                 raise StoreBusy(
                     f"another process has been writing to {self.folder} for over {self._timeout:g} s; try again"
@@ -122,10 +136,13 @@ class Database:
             SQLite's own answer: (busy, pages in the log, pages moved). ``busy`` is 1 while a reader keeps
             the log from being emptied; then nothing was erased from it.
         """
-        with self.exclusive():
+        with self._telling(), self.exclusive():
             raw = self._engine.raw_connection()
             try:
-                row: tuple[int, int, int] = raw.cursor().execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+                cursor = raw.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={_READER_PATIENCE * 1000:.0f}")
+                row: tuple[int, int, int] = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout={self._timeout * 1000:.0f}")
             finally:
                 raw.close()
         return row
@@ -135,23 +152,49 @@ class Database:
         return sum(_size(path) for path in self.folder.rglob("*") if path.is_file())
 
     def close(self) -> None:
-        """Closes every connection; the log is moved into the file when nobody else reads."""
-        if self.file.exists():
-            self.checkpoint()
+        """Closes every connection; SQLite moves the log into the file when nobody else has it open."""
         self._engine.dispose()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turns what SQLite says of its file, not of a statement, into an error that says what to do."""
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            # the extended code holds the plain one in its lowest byte
+            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreBusy(f"another program keeps {self.file} locked; try again") from error
+            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise StoreDamaged(f"{self.file}: {cause}; restore the folder from a backup or an export") from error
+            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                raise StoreError(f"{self.file}: {cause}; nothing was changed") from error
+            raise
 
 
 def _prepare(folder: Path) -> None:
+    try:
+        _refuse_unsafe(folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # made here, so that SQLite gives its log and its index the same mode
+        os.close(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    except InvalidInput:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(f"{shown(str(folder))} cannot be the folder of a memory: {reason}") from error
+
+
+def _refuse_unsafe(folder: Path) -> None:
     if folder.is_symlink():
         raise InvalidInput(f"{folder} is a link; give the folder it points to")
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"{folder} is a file; a memory is a folder")
-    if not folder.exists():
-        folder.mkdir(mode=0o700, parents=True)
-    elif os.name == "posix" and folder.stat().st_mode & stat.S_IWOTH:
+    if os.name == "posix" and folder.exists() and folder.stat().st_mode & stat.S_IWOTH:
         raise InvalidInput(f"{folder} is writable by everybody; mend it with: chmod 700 {folder}")
-    # made here, so that SQLite gives its log and its index the same mode
-    os.close(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    if (folder / _FILE).is_symlink():
+        raise InvalidInput(f"{folder / _FILE} is a link; put the file itself there")
 
 
 def _engine(file: Path, timeout: float) -> Engine:

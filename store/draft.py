@@ -10,12 +10,14 @@ from datetime import UTC, date, datetime
 from .errors import InvalidInput, LimitExceeded
 from .note import Draft, Triplet
 from .scope import checked_scope
+from .shown import shown
 
 __all__ = [
     "FIELD_LIMIT",
     "ORIGINS",
     "TEXT_LIMIT",
     "checked_draft",
+    "checked_field",
     "checked_moment",
     "checked_text",
     "checked_triplet",
@@ -68,33 +70,38 @@ def checked_field(value: object, what: str) -> str:
 def checked_moment(value: object, what: str) -> str:
     """Returns a moment as ISO 8601 text: ``2024``, ``2024-03``, ``2024-03-09`` or ``2024-03-09T13:56:00``.
 
-    Texts of this form sort in time. Aware date-times are converted to UTC; others are kept as they are.
+    Texts of this form sort in time; a fraction of a second is kept, in microseconds. Aware date-times are converted
+    to UTC; others are kept as they are.
 
     Raises:
         InvalidInput: not a date, or one outside the years 1 to 9999.
     """
     if value is None or value == "":
         return ""
-    if isinstance(value, datetime):
-        moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-        return moment.isoformat(timespec="seconds")
-    if isinstance(value, date):
-        return value.isoformat()
     mend = "use ISO 8601, for example 2024-03-09 or 2024-03-09T13:56"
-    if not isinstance(value, str):
+    if not isinstance(value, (str, date)):
         raise InvalidInput(f"{what} must be a date or an ISO 8601 string, not {type(value).__name__}; {mend}")
-    text = checked_field(value, what)
+    moment = checked_field(value, what) if isinstance(value, str) else value
     try:
-        if len(text) in (4, 7) and text[:4].isdigit():
-            date.fromisoformat((text + "-01-01")[:10] if len(text) == 4 else text + "-01")
-            return text
-        if len(text) == 10:
-            return date.fromisoformat(text).isoformat()
-        if len(text) > 10 and text[4] == "-":
-            return checked_moment(datetime.fromisoformat(text), what)
+        return _iso(moment)
     except (ValueError, OverflowError):
-        pass  # every malformed date gets the one message below
-    raise InvalidInput(f"{what} is not a date: {text[:40]!r}; {mend}")
+        raise InvalidInput(f"{what} is not a date: {shown(value)}; {mend}") from None
+
+
+def _iso(moment: str | date) -> str:
+    if isinstance(moment, datetime):
+        plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        return plain.isoformat(timespec="microseconds" if plain.microsecond else "seconds")
+    if isinstance(moment, date):
+        return moment.isoformat()
+    if len(moment) in (4, 7) and moment[:4].isdigit():
+        date.fromisoformat(f"{moment}-01-01"[:10])
+        return moment
+    if len(moment) == 10:
+        return date.fromisoformat(moment).isoformat()
+    if len(moment) > 10 and moment[4] == "-":
+        return _iso(datetime.fromisoformat(moment))
+    raise ValueError(moment)
 
 
 def checked_triplet(fact: object) -> Triplet:
@@ -118,7 +125,7 @@ def checked_triplet(fact: object) -> Triplet:
     elif isinstance(fact, Sequence) and not isinstance(fact, str) and len(fact) == 3:
         sides, start, end = list(fact), None, None
     else:
-        raise InvalidInput(f"a fact is (subject, relation, object), not {str(fact)[:60]!r}")
+        raise InvalidInput(f"a fact is (subject, relation, object), not {shown(fact)}")
     subject, relation, target = (
         checked_field(side, f"the {name} of a fact")
         for side, name in zip(sides, ("subject", "relation", "object"), strict=True)
@@ -155,7 +162,7 @@ def checked_draft(
     if not words.strip():
         raise InvalidInput("the text is empty; there is nothing to remember")
     if origin not in ORIGINS:
-        raise InvalidInput(f"origin {origin!r} is unknown; use one of {', '.join(ORIGINS)}")
+        raise InvalidInput(f"origin {shown(origin)} is unknown; use one of {', '.join(ORIGINS)}")
     if isinstance(facts, (str, Mapping)) or not isinstance(facts, Sequence):
         raise InvalidInput(f"facts must be a list of (subject, relation, object), not {type(facts).__name__}")
     if len(facts) > _FACTS_LIMIT:
@@ -179,31 +186,32 @@ def _checked_metadata(value: object) -> Mapping[str, object]:
         return {}
     if not isinstance(value, Mapping):
         raise InvalidInput(f"metadata must be a mapping, not {type(value).__name__}")
-    _check_json(value, 1)
-    plain: dict[str, object] = json.loads(json.dumps(value))
+    plain: dict[str, object] = json.loads(json.dumps(_plain(value, 1)))
     size = len(json.dumps(plain))
     if size > _METADATA_LIMIT:
         raise LimitExceeded(f"metadata has {size:,} bytes as JSON, the limit is {_METADATA_LIMIT:,}")
     return plain
 
 
-def _check_json(value: object, depth: int) -> None:
+def _plain(value: object, depth: int) -> object:
+    """Returns a value in the types of JSON."""
     if depth > _DEEPEST:
         raise InvalidInput(f"metadata is nested deeper than {_DEEPEST}")
     if isinstance(value, Mapping):
-        for name, item in value.items():
-            checked_text(name, "a key of metadata", limit=FIELD_LIMIT)
-            _check_json(item, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _check_json(item, depth + 1)
-    elif isinstance(value, bool) or value is None:
-        return
-    elif isinstance(value, int):
+        return {
+            checked_text(name, "a key of metadata", limit=FIELD_LIMIT): _plain(item, depth + 1)
+            for name, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             raise InvalidInput("metadata holds a whole number outside 64 bits; store it as a string")
-    elif isinstance(value, float):
+        return value
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidInput(f"metadata holds {value}, which JSON cannot keep; leave it out")
-    else:
-        checked_text(value, "a value of metadata", limit=_METADATA_LIMIT)
+        return value
+    return checked_text(value, "a value of metadata", limit=_METADATA_LIMIT)

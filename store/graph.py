@@ -32,8 +32,8 @@ _MENTION, _FACT, _ALIAS = (
     2.0,
     1.6,
 )  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
-_PRIOR = 0.5  # weight of the prior in the reset vector; 0.05 suits pure multi-hop, 0.5 lookup
-_DAMPING = 0.5
+_PRIOR = 0.05  # weight of the prior in the reset vector (HippoRAG 2's passage weight)
+_DAMPING = 0.7
 _ALIAS_FAN = 3  # a first name shared by more full names than this says too little
 _LONGEST_PATH = 4
 _SEARCHED = 5_000

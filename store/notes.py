@@ -19,6 +19,7 @@ from .form import Among
 from .note import Draft, Note, Triplet
 from .schema import change, note
 from .scope import within
+from .shown import shown
 
 __all__ = ["Filter", "Notes", "same_content", "stated"]
 
@@ -95,7 +96,7 @@ class Notes:
         """
         found = self.find(id, scope)
         if found is None:
-            raise NoteNotFound(f"no note {str(id)[:40]!r} in scope {scope!r}; `tercet list` shows the ids")
+            raise NoteNotFound(f"no note {shown(id)} in scope {scope!r}; `tercet list` shows the ids")
         return found
 
     def find(self, id: str, scope: str) -> Note | None:
@@ -209,10 +210,14 @@ class Notes:
             )
         return new
 
-    def retire(self, old: Note) -> int:
-        """Takes a note out of the present without forgetting it; returns the number of the change."""
+    def retire(self, old: Note, *, at: str = "") -> int:
+        """Takes a note out of the present without forgetting it, now or when an export says it was.
+
+        Returns:
+            The number of the change.
+        """
         seq = self.changes.last() + 1
-        self.changes.log(seq, "undo", old.num, old.id, self.lineage(old), old.scope, self.changes.clock())
+        self.changes.log(seq, "undo", old.num, old.id, self.lineage(old), old.scope, at or self.changes.clock())
         with self._database.reading() as connection:
             connection.execute(note.update().where(note.c.num == old.num).values(retired=seq))
             connection.execute(note.update().where(note.c.previous == old.num).values(previous=old.before))

@@ -114,23 +114,32 @@ class KeysValues:
         """Deletes files that no row names and that are older than ``grace`` seconds; returns how many."""
         if not self._folder.exists():
             return 0
-        with self._database.exclusive():
-            with self._database.reading() as connection:
-                named = set(connection.scalars(select(record.c.file)).all())
-            gone = 0
-            for path in sorted(self._folder.iterdir()):
-                if path.name not in named and path.stat().st_mtime <= time.time() - grace:
+        left = self._unnamed(time.time() - grace)
+        if left:
+            with self._database.exclusive():
+                left = self._unnamed(time.time() - grace)
+                for path in left:
                     path.unlink()
-                    gone += 1
-            if gone:
                 _sync_folder(self._folder)
-        return gone
+        return len(left)
+
+    def _unnamed(self, before: float) -> list[Path]:
+        """Returns the files that no row names, and that were written at or before a time in seconds."""
+        with self._database.reading() as connection:
+            named = set(connection.scalars(select(record.c.file)).all())
+        return [p for p in sorted(self._folder.iterdir()) if p.name not in named and p.stat().st_mtime <= before]
 
     def files(self, nums: Collection[int]) -> list[Path]:
         """Returns the files of notes, for every model."""
+        wanted = sorted(nums)
         with self._database.reading() as connection:
-            found = connection.scalars(select(record.c.file).where(record.c.note.in_(sorted(nums)))).all()
-        return [self._folder / file for file in found]
+            return [
+                self._folder / file
+                for start in range(0, len(wanted), _BATCH)
+                for file in connection.scalars(
+                    select(record.c.file).where(record.c.note.in_(wanted[start : start + _BATCH]))
+                )
+            ]
 
     def _needed(self) -> Encoder:
         if self._encoder is None:
@@ -184,13 +193,17 @@ class KeysValues:
             )
         _sync_folder(self._folder)
         with self._database.writing() as connection:
+            same = (record.c.fingerprint == fingerprint, record.c.note.in_(sorted(fresh)))
+            dropped = set(connection.scalars(select(record.c.file).where(*same)).all())
+            connection.execute(record.delete().where(*same))
             alive = set(connection.scalars(select(note.c.num).where(note.c.num.in_(sorted(fresh)))).all())
-            kept = [row for row in rows if row["note"] in alive]  # forgotten while the model was running
-            for row in kept:
-                same = (record.c.note == row["note"], record.c.fingerprint == fingerprint)
-                connection.execute(record.delete().where(*same))
+            kept = [row for row in rows if row["note"] in alive]
             if kept:
                 connection.execute(record.insert(), kept)
+        # what was damaged, and what was made of a note that was forgotten while the model was running
+        dropped |= {str(row["file"]) for row in rows if row["note"] not in alive}
+        for file in dropped:
+            (self._folder / file).unlink(missing_ok=True)
 
 
 def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:

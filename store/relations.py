@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from .database import Database
+from .errors import InvalidInput
 from .names import fold
 from .schema import relation
+from .shown import shown
 
 __all__ = ["SINGLE_VALUED", "Relations"]
 
@@ -47,7 +49,13 @@ class Relations:
         self._database = database
 
     def declare(self, name: str, *, single: bool) -> None:
-        """Says whether a relation has one value at a time; runs in the caller's transaction."""
+        """Says whether a relation has one value at a time; runs in the caller's transaction.
+
+        Raises:
+            InvalidInput: the name holds no letter and no digit.
+        """
+        if not fold(name):
+            raise InvalidInput(f"relation {shown(name)} holds no letter or digit to look for")
         with self._database.reading() as connection:
             connection.execute(relation.delete().where(relation.c.name == fold(name)))
             connection.execute(relation.insert().values(name=fold(name), single=int(single)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .errors import InvalidInput
 from .note import Draft, Note
-from .schema import note
+from .shown import shown
 from .store import Store
 
 __all__ = ["Replayed", "replay"]
@@ -22,31 +22,47 @@ class Replayed:
         id: of the note it wrote, or, without a draft, of the note it took away.
         replaces: id of the version before, if any.
         draft: what it wrote, with its id and, if times are kept, when; None for the undo of a first write.
+        at: when that undo was made, if times are kept; empty for now.
     """
 
     op: str
     id: str
     replaces: str | None
     draft: Draft | None
+    at: str = ""
 
 
-def replay(store: Store, changes: Sequence[Replayed], *, progressed: Callable[[int], None] | None = None) -> int:
+def replay(
+    store: Store, changes: Sequence[Replayed], *, scope: str, progressed: Callable[[int], None] | None = None
+) -> int:
     """Makes changes again in their order, all or nothing; returns how many versions were written.
 
     An id that is taken by a note outside the importing scope is replaced by a new one: nobody learns of the other.
 
+    Args:
+        store: where.
+        changes: what.
+        scope: of the handle; no change reaches a note outside it.
+        progressed: called with how many more drafts are prepared.
+
     Raises:
-        InvalidInput: a change names a version that is not there.
+        InvalidInput: two changes write the same id, or a change names a version that is not there, is not current,
+            or belongs to another scope than what replaces it.
     """
     drafts = [made.draft for made in changes if made.draft]
-    with store.embedded(drafts, progressed), store.database.writing():
-        taken = {item.id for item in store.notes.with_ids([made.id for made in changes if made.draft])}
-        here: dict[str, Note] = {}
+    ids = [draft.id for draft in drafts]
+    if len(set(ids)) < len(ids):
+        twice = next(id for place, id in enumerate(ids) if id in ids[:place])
+        raise InvalidInput(f"the export writes note {twice} twice")
+    with store.embedded(drafts, progressed), store.changing():
+        before = store.notes.count()
+        taken = {item.id for item in store.notes.with_ids(ids)}
+        here: dict[str, str] = {}  # id in the export -> id in this store
         waiting: list[Replayed] = []
 
         def flush() -> None:
             notes = store.add([_own(made, taken) for made in waiting])
-            here.update((made.id, item) for made, item in zip(waiting, notes, strict=True))
+            here.update((made.id, item.id) for made, item in zip(waiting, notes, strict=True))
             waiting.clear()
 
         for made in changes:
@@ -54,14 +70,17 @@ def replay(store: Store, changes: Sequence[Replayed], *, progressed: Callable[[i
                 waiting.append(made)
                 continue
             flush()
-            target = made.replaces if made.draft else made.id
-            old = here.get(target or "") or _current(store, target or "")
+            target = (made.replaces if made.draft else made.id) or ""
+            # asked for anew each time: the changes before this one may have given it another turn before
+            old = store.notes.find(here.get(target, target), scope)
+            if old is None:
+                raise InvalidInput(f"the export names a version {shown(target)} that is neither in it nor here")
             if made.draft:
-                here[made.id] = store.replace(old, _own(made, taken), made.op)
+                here[made.id] = _replaced(store, old, _own(made, taken), made.op).id
             elif old.retired is None:
-                store.retire(old)
+                store.retire(old, at=made.at)
         flush()
-    return len(drafts)
+        return store.notes.count() - before
 
 
 def _own(made: Replayed, taken: set[str]) -> Draft:
@@ -70,8 +89,9 @@ def _own(made: Replayed, taken: set[str]) -> Draft:
     return replace(made.draft, id="") if made.id in taken else made.draft
 
 
-def _current(store: Store, id: str) -> Note:
-    found = store.notes.select(note.c.id == id, limit=1)
-    if not found:
-        raise InvalidInput(f"the export names a version {id!r} that is neither in it nor here")
-    return found[0]
+def _replaced(store: Store, old: Note, draft: Draft, op: str) -> Note:
+    if old.retired is not None:
+        raise InvalidInput(f"the export revises note {old.id}, which was revised or undone here before")
+    if old.scope != draft.scope:
+        raise InvalidInput(f"the export moves note {old.id} from scope {old.scope!r} to {draft.scope!r}")
+    return store.replace(old, draft, op)

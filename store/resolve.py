@@ -41,7 +41,7 @@ class Statement:
 class _Candidate:
     fact: Fact
     folded: tuple[str, str, str]
-    start: tuple[str, int]  # since when, and the latest note that says so
+    start: tuple[str, int]  # since when, and the latest note that may say so
     may_supersede: bool
 
 
@@ -81,7 +81,9 @@ def resolve(statements: Sequence[Statement], single: Collection[str], *, as_of: 
 def _candidate(group: Sequence[Statement]) -> _Candidate:
     first = group[0]
     best = max(group, key=lambda statement: statement.triplet.confidence)
-    last = group[-1]
+    # what a rule or an untrusted note only repeats must not move a fact in time, or it would supersede after all
+    grounds = [s for s in group if s.trusted and s.triplet.extractor == "given"]
+    last = (grounds or group)[-1]
     fact = Fact(
         subject=first.triplet.subject,
         relation=first.triplet.relation,
@@ -93,8 +95,7 @@ def _candidate(group: Sequence[Statement]) -> _Candidate:
         notes=tuple(dict.fromkeys(statement.note for statement in group)),
         superseded=False,
     )
-    may = any(s.trusted and s.triplet.extractor == "given" for s in group)
-    return _Candidate(fact, first.folded, (fact.valid_from or last.known, last.order), may)
+    return _Candidate(fact, first.folded, (fact.valid_from or last.known, last.order), bool(grounds))
 
 
 def _disputed(candidate: _Candidate, rivals: Mapping[tuple[str, str], Sequence[_Candidate]]) -> bool:

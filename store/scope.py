@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, or_
 
 from .errors import InvalidScope
 from .schema import note
+from .shown import shown
 
 __all__ = ["checked_scope", "within"]
 
@@ -26,7 +27,7 @@ def checked_scope(scope: object, *, below: str | None = None) -> str:
         InvalidScope: malformed, empty, or outside the handle.
     """
     if not isinstance(scope, str) or not scope:
-        raise InvalidScope(f"a scope is needed, not {scope!r}; give one such as 'ada' or 'ada/work'")
+        raise InvalidScope(f"a scope is needed, not {shown(scope)}; give one such as 'ada' or 'ada/work'")
     parts = scope.split("/")
     if len(parts) > _DEEPEST or not all(_SEGMENT.fullmatch(part) for part in parts):
         raise InvalidScope(

@@ -12,21 +12,22 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, column, exists, func, or_, select, table, text
 
 from .database import Database
 from .names import words_of
 from .note import Note
-from .schema import embedding, note, triplet
+from .schema import embedding, mention, meta, note, relation, triplet
 
 __all__ = ["Needles", "Scrubbed", "needles_of", "scan", "scrub"]
 
 _SHORTEST = 6  # bytes; shorter runs are found by chance
-_MOST = 16
+_MOST = 16  # words of a note
+_schema = table("sqlite_master", column("sql"))
 
 # Reads every file of the folder piece by piece and counts each needle; runs without any of our code.
 _SCAN = """
@@ -55,10 +56,12 @@ class Needles:
 
     Attributes:
         texts: the words as written.
-        pieces: middles of words that no remaining note has; full text drops the beginnings that neighbours share
-            and the endings that stemming takes.
+        pieces: middles of words out of everything a caller gave with a note; full text drops the beginnings that
+            neighbours share and the endings that stemming takes.
         vectors: embeddings.
         records: bytes out of the middle of explicit memories.
+
+    What remaining notes hold too is left out: finding it would prove nothing.
     """
 
     texts: tuple[bytes, ...]
@@ -98,18 +101,20 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
     """Returns what to look for; to be asked while the notes are still there, before they are deleted."""
     nums = [item.num for item in victims]
     with database.reading() as connection:
-        vectors = connection.scalars(select(embedding.c.vector).where(embedding.c.note.in_(nums))).all()
-        others = note.c.num.not_in(nums)
+        vectors = connection.scalars(
+            select(embedding.c.vector)
+            .where(embedding.c.note.in_(nums))
+            .except_(select(embedding.c.vector).where(embedding.c.note.not_in(nums)))
+        ).all()
         texts = [
             item.text
             for item in victims
-            if len(item.text.encode()) >= _SHORTEST
-            and not connection.scalar(select(func.count()).where(others, func.instr(note.c.text, item.text) > 0))
+            if len(item.text.encode()) >= _SHORTEST and not _elsewhere(connection, item.text, nums)
         ]
         pieces = [piece for piece in _pieces(victims) if not _elsewhere(connection, piece, nums)]
     return Needles(
         texts=tuple(words.encode() for words in texts),
-        pieces=tuple(piece.encode() for piece in pieces),
+        pieces=tuple(sorted({spelt.encode() for piece in pieces for spelt in (piece, piece.lower())})),
         vectors=tuple(bytes(vector) for vector in vectors),
         records=tuple(filter(None, map(_middle, files))),
     )
@@ -145,19 +150,39 @@ def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
 
 
 def _pieces(victims: Sequence[Note]) -> list[str]:
-    """Middles of the longest words of the notes, lower case as full text keeps them."""
-    words = {w.lower() for item in victims for w in words_of(item.text) if w.isascii() and len(w) >= _SHORTEST + 2}
-    longest = sorted(words, key=lambda word: (-len(word), word))[:_MOST]
-    return sorted({word[2 : 2 + _SHORTEST] for word in longest})
+    """Middles of the longest words given with each note, as they were written."""
+    pieces = set()
+    for item in victims:
+        words = {word for told in _told(item) for word in words_of(told) if word.isascii()}
+        longest = sorted((word for word in words if len(word) >= _SHORTEST + 2), key=lambda word: (-len(word), word))
+        pieces |= {word[2 : 2 + _SHORTEST] for word in longest[:_MOST]}
+    return sorted(pieces)
 
 
-def _elsewhere(connection: Connection, piece: str, nums: Sequence[int]) -> bool:
-    """Whether what remains holds these characters too, so that finding them would prove nothing."""
-    notes = func.lower(note.c.text + " " + note.c.speaker + " " + note.c.source + " " + note.c.thread + note.c.metadata)
-    facts = func.lower(triplet.c.subject + " " + triplet.c.relation + " " + triplet.c.object)
+def _told(item: Note) -> Iterator[str]:
+    """Everything a caller gave with a note."""
+    yield from (item.text, item.speaker, item.source, item.thread, item.key or "")
+    yield json.dumps(item.metadata, ensure_ascii=False)
+    for fact in item.facts:
+        yield from (fact.subject, fact.relation, fact.object)
+
+
+def _elsewhere(connection: Connection, words: str, nums: Sequence[int]) -> bool:
+    """Whether what remains holds these characters too: other notes, what was derived of them, or the tables' names."""
+    of_note = (note.c.text, note.c.speaker, note.c.source, note.c.thread, note.c.metadata, note.c.facts)
+    kept = (
+        (note.c.num.not_in(nums), (*of_note, func.coalesce(note.c.key, ""))),
+        (triplet.c.note.not_in(nums), (triplet.c.subject, triplet.c.relation, triplet.c.object)),
+        (mention.c.note.not_in(nums), (mention.c.name, mention.c.surface)),
+        (relation.c.name.is_not(None), (relation.c.name,)),
+        (meta.c.key.is_not(None), (meta.c.value,)),
+        (_schema.c.sql.is_not(None), (_schema.c.sql,)),
+    )
     return any(
-        connection.scalar(select(func.count()).where(owner.not_in(nums), func.instr(words, piece) > 0))
-        for owner, words in ((note.c.num, notes), (triplet.c.note, facts))
+        connection.scalar(
+            select(exists().where(owner, or_(*(func.instr(func.lower(c), func.lower(words)) > 0 for c in columns))))
+        )
+        for owner, columns in kept
     )
 
 

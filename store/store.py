@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
-
 from .changes import Change
 from .database import Database
 from .errors import CannotUndo, InvalidInput
@@ -19,7 +17,7 @@ from .note import Draft, Note
 from .notes import Notes
 from .progress import applied, reach
 from .records import KeysValues
-from .schema import note
+from .schema import change, note
 from .triplets import Triplets
 from .vectors import Vectors, seen_by_embedder
 from .words import Words
@@ -88,7 +86,7 @@ class Store:
 
     def write(self, drafts: Sequence[Draft], *, progressed: Progressed | None = None) -> list[Note]:
         """Writes drafts and everything derived from them, all or nothing; returns their notes in order."""
-        with self.embedded(drafts, progressed), self.database.writing():
+        with self.embedded(drafts, progressed), self.changing():
             return self.add(drafts)
 
     def revise(self, old: Note, draft: Draft, *, op: str = "revise") -> Note:
@@ -98,7 +96,7 @@ class Store:
             InvalidInput: the note was replaced or undone before.
             NoteNotFound: it was forgotten meanwhile.
         """
-        with self.embedded([draft]), self.database.writing():
+        with self.embedded([draft]), self.changing():
             now = self.notes.get(old.id, old.scope)
             if now.retired is not None:
                 raise InvalidInput(f"note {old.id} is not current any more; its history names the newest version")
@@ -111,7 +109,7 @@ class Store:
             chosen: the notes.
             before: called with all versions and their files while they are still there, in the same transaction.
         """
-        with self.database.writing():
+        with self.changing():
             lineages = sorted({self.notes.lineage(item) for item in chosen})
             victims = tuple(item for lineage in lineages for item in self.notes.revisions(lineage))
             ids, nums = [item.id for item in victims], [item.num for item in victims]
@@ -132,35 +130,39 @@ class Store:
             path.unlink(missing_ok=True)
         return Forgotten(victims, seq, {"notes": len(victims), **removed}, len(doomed))
 
-    def undo(self, made: Change, current: Note) -> Note | None:
+    def undo(self, made: Change) -> Note | None:
         """Undoes a write or a revision.
 
         Args:
             made: the change.
-            current: the note it wrote.
 
         Returns:
             The note that is current now: a new version with the words of the one before; None after the undo
             of a first write.
 
         Raises:
-            CannotUndo: something newer stands on it, or it is no write and no revision.
+            CannotUndo: something newer stands on it, it is no write and no revision, or its note was forgotten.
         """
-        if made.op == "forget":
-            raise CannotUndo(f"change {made.seq} is a forget; what was forgotten is gone and cannot be undone")
-        if current.retired is not None or made.num != made.seq:
-            raise CannotUndo(
-                f"change {made.seq} is no longer the last of its note; undo change {self._newest(made)} first"
-            )
+        current = self._undoable(made)
         if current.replaces is None:
-            with self.database.writing():
-                self.retire(current)
+            with self.changing():
+                self.retire(self._undoable(made))
             return None
         earlier = next(item for item in self.notes.revisions(made.lineage) if item.id == current.replaces)
         draft = Draft(**{name: getattr(earlier, name) for name in _KEPT})
         return self.revise(current, draft, op="undo")
 
     # the same inside a transaction, for imports
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """A transaction in which every form has seen all that was written before it.
+
+        A handle with fewer forms, for example one without an embedder, may have written to the same folder.
+        """
+        with self.database.writing():
+            self._catch_up()
+            yield
 
     @contextmanager
     def embedded(self, drafts: Sequence[Draft | Note], progressed: Progressed | None = None) -> Iterator[None]:
@@ -197,11 +199,11 @@ class Store:
         self._reach(new.num)
         return new
 
-    def retire(self, current: Note) -> None:
-        """Takes a note out of the present."""
+    def retire(self, current: Note, *, at: str = "") -> None:
+        """Takes a note out of the present, now or when an export says it was."""
         after = self.notes.followers([current.num])
         self.words.remove([item.id for item in after])
-        seq = self.notes.retire(current)
+        seq = self.notes.retire(current, at=at)
         self._refresh(after)
         self._reach(seq)
 
@@ -229,15 +231,18 @@ class Store:
         if version != len(MIGRATIONS):
             with self.database.writing() as connection:
                 migrate(connection)
-        if self.vectors:
+        if self.vectors and not self.vectors.remembered():
             with self.database.writing():
-                self.vectors.check()
+                self.vectors.remember()
+        self._catch_up()
+        self.keys_values().collect()
+
+    def _catch_up(self) -> None:
         for form in self.forms:
             for batch in self._unseen(form):
                 with self.database.writing():
                     form.add(batch)
                     reach(self.database, [form.name], batch[-1].num)
-        self.keys_values().collect()
 
     def _unseen(self, form: Form) -> Iterator[list[Note]]:
         """Notes written while the form was not open, for example without an embedder."""
@@ -251,11 +256,18 @@ class Store:
             self.words.add(list(self.notes.by_num([item.num for item in after]).values()))
 
     def _reach(self, seq: int) -> None:
-        reach(self.database, [form.name for form in self.forms], seq)
+        # records hang on rows of notes: what is kept of them has always seen the last change
+        reach(self.database, [*(form.name for form in self.forms), KeysValues.name], seq)
 
-    def _newest(self, made: Change) -> int:
-        with self.database.reading() as connection:
-            newest = connection.scalar(
-                select(note.c.num).where(note.c.lineage == made.lineage, note.c.retired.is_(None))
-            )
-        return newest or self.notes.changes.last()
+    def _undoable(self, made: Change) -> Note:
+        """Returns the version that a change wrote, if nothing stands on it."""
+        wrote = self.notes.find(made.note, made.scope)
+        if made.op == "forget" or wrote is None:
+            raise CannotUndo(f"the note of change {made.seq} was forgotten; what was forgotten cannot be brought back")
+        if made.num != made.seq:
+            raise CannotUndo(f"change {made.seq} took a note back; write the note again to have it")
+        if wrote.retired is not None:
+            newest = self.notes.changes.select(change.c.lineage == made.lineage)[-1]
+            mend = f"undo change {newest.seq} first" if newest.num == newest.seq else "its note was taken back already"
+            raise CannotUndo(f"change {made.seq} is no longer the last of its note; {mend}")
+        return wrote

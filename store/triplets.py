@@ -20,6 +20,7 @@ from .progress import applied
 from .relations import Relations
 from .resolve import Statement, resolve
 from .schema import note, triplet
+from .shown import shown
 from .words import quoted
 
 __all__ = ["Triplets"]
@@ -40,7 +41,8 @@ class Triplets:
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores what the caller stated and what the extractor finds; notes that are in already are skipped."""
-        new = [item for item in notes if item.num not in self._present(notes)]
+        present = self._present(notes)
+        new = [item for item in notes if item.num not in present]
         rows = [_row(item, fact) for item in new for fact in self._facts(item)]
         if not rows:
             return
@@ -90,13 +92,14 @@ class Triplets:
                 *among.conditions,
             )
             .order_by(score * triplet.c.confidence, triplet.c.note, triplet.c.num)
-            .limit(k * 4)
         )
         best: dict[int, Hit] = {}
         with self._database.reading() as connection:
             for num, subject, relation, target, value in connection.execute(query).tuples():
                 best.setdefault(num, Hit(num, -value, (subject, relation, target)))
-        return list(best.values())[:k]
+                if len(best) == k:
+                    break
+        return list(best.values())
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""
@@ -135,12 +138,12 @@ class Triplets:
             superseded: also return what newer values have replaced, and what has ended.
             limit: at most this many, most confident first.
         """
-        wanted = {"s": fold(subject), "r": fold(relation), "o": fold(object)}
+        wanted = {"s": _folded(subject), "r": _folded(relation), "o": _folded(object)}
         for given, name, folded in zip(
             (subject, relation, object), ("subject", "relation", "object"), wanted.values(), strict=True
         ):
             if given and not folded:
-                raise InvalidInput(f"{name} {given[:40]!r} holds no letter or digit to look for")
+                raise InvalidInput(f"{name} {shown(given)} holds nothing to look for")
         single = self.relations.single_valued()
         # a newer value with another object may end the one that is asked for: resolve without the object first
         conditions = [triplet.c[name] == value for name, value in wanted.items() if value and name != "o"]
@@ -152,7 +155,7 @@ class Triplets:
         kept = [
             fact
             for fact in found
-            if (not wanted["o"] or fold(fact.object) == wanted["o"]) and (superseded or not fact.superseded)
+            if (not wanted["o"] or _folded(fact.object) == wanted["o"]) and (superseded or not fact.superseded)
         ]
         kept.sort(key=lambda fact: (fact.superseded, -fact.confidence, fact.valid_from))
         return kept[:limit]
@@ -211,15 +214,20 @@ class Triplets:
             }
 
 
+def _folded(name: str) -> str:
+    """Returns what a name is compared by; one without letters and digits, such as an emoji, by itself."""
+    return fold(name) or name.strip()
+
+
 def _row(item: Note, fact: Triplet) -> dict[str, object]:
     return {
         "note": item.num,
         "subject": fact.subject,
         "relation": fact.relation,
         "object": fact.object,
-        "s": fold(fact.subject) or fact.subject,
-        "r": fold(fact.relation) or fact.relation,
-        "o": fold(fact.object) or fact.object,
+        "s": _folded(fact.subject),
+        "r": _folded(fact.relation),
+        "o": _folded(fact.object),
         "valid_from": fact.valid_from,
         "valid_to": fact.valid_to,
         "confidence": fact.confidence,

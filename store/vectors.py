@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import func, select, text
 
 from .database import Database
@@ -43,27 +44,37 @@ class Vectors:
     def __init__(self, database: Database, embedder: Embedder) -> None:
         self._database = database
         self._embedder = embedder
+        self._mine = f"{embedder.name}/{embedder.dimensions}"
         self._lock = threading.Lock()
         self._staged = threading.local()
         self._index: Any = None  # faiss has no types
-        self._seen = 0
+        self._seen = 0  # last change whose forgetting the index has followed
+        self._newest = 0  # largest number in the index
 
-    def check(self) -> None:
-        """Remembers the embedder in an empty store, and compares it with the remembered one otherwise.
+    def remembered(self) -> bool:
+        """Returns whether the store knows which embedder makes its vectors: this one.
 
         Raises:
             FormMismatch: the vectors of this store were made by another embedder.
         """
-        mine = f"{self._embedder.name}/{self._embedder.dimensions}"
         with self._database.reading() as connection:
             theirs = connection.scalar(select(meta.c.value).where(meta.c.key == "embedder"))
-            if theirs is None:
-                connection.execute(meta.insert().values(key="embedder", value=mine))
-            elif theirs != mine:
-                raise FormMismatch(
-                    f"the vectors of this store were made by {theirs}, not by {mine}; "
-                    "open it with that embedder, or export it and import it into a new store"
-                )
+        if theirs not in (None, self._mine):
+            raise FormMismatch(
+                f"the vectors of this store were made by {theirs}, not by {self._mine}; "
+                "open it with that embedder, or export it and import it into a new store"
+            )
+        return theirs is not None
+
+    def remember(self) -> None:
+        """Writes down which embedder makes the vectors, in the caller's transaction.
+
+        Raises:
+            FormMismatch: another process has written down another one meanwhile.
+        """
+        if not self.remembered():
+            with self._database.reading() as connection:
+                connection.execute(meta.insert().values(key="embedder", value=self._mine))
 
     def stage(self, texts: Sequence[str]) -> None:
         """Embeds texts ahead of the transaction that adds them, so that no model runs while others wait.
@@ -86,7 +97,8 @@ class Vectors:
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores one vector per note; notes that have one are skipped."""
-        new = [item for item in notes if item.num not in self._present(notes)]
+        present = self._present(notes)
+        new = [item for item in notes if item.num not in present]
         if not new:
             return
         self.stage([seen_by_embedder(item) for item in new])
@@ -118,10 +130,10 @@ class Vectors:
             limit = min(k, self._index.ntotal)
             if not limit:
                 return []
-            # faiss keeps a pointer to the selector only: it must live until the search is over
-            selector = faiss.IDSelectorBatch(allowed)
-            every = len(allowed) == self._index.ntotal
-            parameters = None if every else faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+            # faiss keeps pointers to the selector and its bits only: they must live until the search is over
+            bits = _bits(allowed)
+            selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
             scores, nums = self._index.search(cue.vector[None], limit, params=parameters)
         found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
         return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))]
@@ -135,7 +147,7 @@ class Vectors:
         with self._database.reading() as connection:
             connection.execute(embedding.delete())
         with self._lock:
-            self._index, self._seen = None, 0
+            self._index = None
 
     def count(self) -> int:
         """Returns how many vectors are stored."""
@@ -143,30 +155,35 @@ class Vectors:
             return connection.scalar(select(func.count()).select_from(embedding)) or 0
 
     def _follow(self) -> None:
-        """Replays the changes that the index has not seen; remove, then add, so that replaying twice does no harm."""
+        """Takes forgotten notes out of the index and new ones in; others of this process may have done so before.
+
+        The caller's view may be older than the index. Then it adds nothing, and what the index knows beyond the
+        view is kept out by the selector.
+        """
         import faiss
 
+        if self._index is None:
+            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(self._embedder.dimensions))
+            self._seen = self._newest = 0
         with self._database.reading() as connection:
             last = connection.scalar(select(func.max(change.c.seq))) or 0
-            if self._index is None:
-                self._index, self._seen = faiss.IndexIDMap2(faiss.IndexFlatIP(self._embedder.dimensions)), 0
-            elif self._seen == last:
-                return
-            else:
-                gone = connection.scalars(
-                    select(change.c.num).where(change.c.seq > self._seen, change.c.op == "forget")
-                ).all()
-                if gone:
-                    self._index.remove_ids(np.array(sorted(gone), np.int64))
+            gone = connection.scalars(
+                select(change.c.num).where(
+                    change.c.seq > self._seen, change.c.op == "forget", change.c.num <= self._newest
+                )
+            ).all()
             rows = connection.execute(
                 select(embedding.c.note, embedding.c.vector)
-                .where(embedding.c.note > self._seen)
+                .where(embedding.c.note > self._newest)
                 .order_by(embedding.c.note)
             ).all()
+        if gone:
+            self._index.remove_ids(np.array(sorted(gone), np.int64))
         if rows:
             vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4").reshape(len(rows), -1)
             self._index.add_with_ids(vectors.astype(np.float32), np.array([row.note for row in rows], np.int64))
-        self._seen = last
+            self._newest = rows[-1].note
+        self._seen = max(self._seen, last)
 
     def _checked(self, vectors: Vector, count: int) -> Vector:
         expected = (count, self._embedder.dimensions)
@@ -186,3 +203,10 @@ class Vectors:
                     select(embedding.c.note).where(embedding.c.note.in_(nums[start : start + _BATCH]))
                 )
             }
+
+
+def _bits(nums: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Returns one bit per number from 0 on, set for those given; faiss tests a bit faster than a member of a set."""
+    flags = np.zeros(int(nums[-1]) + 1, bool)
+    flags[nums] = True
+    return np.packbits(flags, bitorder="little")

@@ -191,8 +191,10 @@ def _greedy(model: PreTrainedModel, tokens: Sequence[int], length: int) -> _Answ
     """Returns a greedy answer of exactly ``length`` tokens."""
     # Stated one by one, because what is left open is taken from the model's own generation config; and a
     # repetition penalty, for one, would see the words of a prompt, but not those of a memory.
+    own = model.generation_config.max_new_tokens
     settings = GenerationConfig(  # type: ignore[no-untyped-call]
-        max_new_tokens=length,
+        max_new_tokens=None if own is None else length,
+        max_length=len(tokens) + length if own is None else None,
         min_new_tokens=length,
         do_sample=False,
         num_beams=1,
