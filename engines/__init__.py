@@ -1,1 +1,11 @@
-"""What runs a model: words into forms, memories into a prompt or into attention."""
+"""What runs a model: words into forms, memories into a prompt or into attention.
+
+Importing this loads neither torch nor transformers; the first use of a local model or embedder does.
+"""
+
+from .embedder import CallableEmbedder, HubEmbedder, MiniLM
+from .endpoint import EndpointModel
+from .local_model import LocalModel
+from .rules import RuleExtractor
+
+__all__ = ["CallableEmbedder", "EndpointModel", "HubEmbedder", "LocalModel", "MiniLM", "RuleExtractor"]
