@@ -1,0 +1,158 @@
+"""Commands that keep a memory and this machine in order: doctor, rebuild."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...store.errors import EngineError, MissingExtra
+from .command import Command, with_session
+from .plain import one_line
+from .screen import labelled, progress, show, table, waiting
+from .session import Session
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ...engines.attention import GateReport
+    from ...store.checks import Finding
+
+__all__ = ["doctor", "rebuild"]
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@click.command(
+    cls=Command,
+    epilog="""
+    tercet doctor
+    tercet doctor --model Qwen/Qwen3-0.6B
+    """,
+)
+@click.option("--model", metavar="NAME", help="Examine a model instead: a folder, or a name on the Hugging Face hub.")
+@click.option("--erase", is_flag=True, help="Also remove the last bytes of forgotten notes that a reader had kept.")
+@with_session
+def doctor(session: Session, model: str | None, erase: bool) -> None:
+    """Checks a memory and this machine, or a model.
+
+    Of a memory: files, database, and whether every form fits the notes. Of a model: whether it attends to memories
+    exactly as to their words in its prompt. Exits with 1 if something fails.
+    """
+    if model is not None:
+        if erase:
+            raise click.UsageError("--erase is for a memory, --model for a model")
+        _examine(session, model)
+        return
+    from ...store.checks import Finding, check_machine, check_store, empty_log
+
+    folder = Path(session.location)
+    with waiting("looking"):
+        found = [*check_machine(), _embedder()]
+        if not (folder / "memory.db").exists():
+            found.append(Finding("memory", "warn", f"none at {folder} yet"))
+        else:
+            found += check_store(folder)
+            found += [empty_log(folder)] if erase and all(one.level != "fail" for one in found) else []
+    _answer(session, found)
+
+
+def _examine(session: Session, name: str) -> None:
+    """Prints what the injection gate finds about a model."""
+    from ...engines.attention import gate
+    from ...engines.local_model import LocalModel
+
+    with waiting(f"examining {name}"):
+        model = LocalModel(name)
+        report = gate(model.model, model.tokenizer)
+    if session.as_json:
+        session.answer(report.as_dict())
+    else:
+        show(gate_told(report))
+    if report.verdict != "exact":
+        raise click.exceptions.Exit(1)
+
+
+def gate_told(report: GateReport) -> Table:
+    """Returns the injection gate's report for people."""
+    from rich.text import Text
+
+    exact = report.verdict == "exact"
+    difference = report.max_relative_logit_diff
+    kinds = Counter(report.layers)
+    return labelled(
+        [
+            ("verdict", Text(report.verdict, "green" if exact else "bold red")),
+            ("reason", one_line(report.reason)),
+            ("family", one_line(report.family)),
+            ("layers", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
+            ("logits differ by", "" if difference is None else f"{difference:.1e} of their standard deviation"),
+            ("greedy text", {None: "", True: "the same, token for token", False: "not the same"}[report.greedy_equal]),
+        ]
+    )
+
+
+def _answer(session: Session, found: list[Finding]) -> None:
+    from rich.text import Text
+
+    if session.as_json:
+        session.answer([asdict(one) for one in found])
+    else:
+        rows = [(Text(one.level, _COLOURS[one.level]), one.check, one_line(one.detail)) for one in found]
+        show(table("", "check", "found", rows=rows))
+    if any(one.level == "fail" for one in found):
+        raise click.exceptions.Exit(1)
+
+
+def _embedder() -> Finding:
+    from ...engines.encoder_files import minilm_folder, require_torch
+    from ...store.checks import Finding
+
+    try:
+        require_torch()
+        minilm_folder()
+    except MissingExtra as error:
+        return Finding("embedder", "warn", f"{error}; until then use --no-vectors")
+    except EngineError as error:
+        return Finding("embedder", "fail", str(error))
+    return Finding("embedder", "ok", "all-MiniLM-L6-v2, its files are the official ones")
+
+
+@click.command(
+    cls=Command,
+    epilog="""
+    tercet rebuild
+    tercet rebuild --form words --form graph
+    """,
+)
+@click.option(
+    "--form",
+    "forms",
+    type=click.Choice(["words", "vectors", "triplets", "graph"]),
+    multiple=True,
+    help="Only this form; may be repeated.",
+)
+@with_session
+def rebuild(session: Session, forms: tuple[str, ...]) -> None:
+    """Makes forms anew from the words, all or nothing.
+
+    A form belongs to the whole store, so this is not limited to a scope.
+    """
+    from ...sdk.reading import FORMS
+
+    chosen = [form for form in forms or FORMS if session.vectors or form != "vectors"]
+    if "vectors" in forms and not session.vectors:
+        raise click.UsageError("--form vectors needs vectors; leave --no-vectors out")
+    with session.open() as memory:
+        held = memory.stats().forms
+        total = held["words"].count if "vectors" in chosen else None
+        with progress("rebuilding", total) as advance:
+            memory.rebuild(forms=chosen, on_progress=advance)
+        made = memory.stats().forms
+    if session.as_json:
+        session.answer({form: made[form].count for form in chosen})
+    else:
+        show(labelled([(form, f"{made[form].count:,} items") for form in chosen]))

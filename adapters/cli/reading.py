@@ -1,0 +1,304 @@
+"""Commands that show what is remembered: read, show, list, facts, history, stats."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from . import inputs
+from .command import Command, with_session
+from .plain import cut, one_line, plain
+from .screen import console, labelled, say, show, table, waiting
+from .session import Session
+from .views import day, fact_values, facts_rows, note_values, notes_rows, way
+from .worddiff import word_diff
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ...sdk.history import Event
+    from ...sdk.recall import Recall, Recollection
+
+__all__ = ["facts", "history", "list_", "read", "show_", "stats"]
+
+_LONGEST = 600  # characters of a text in an answer
+_LISTED = 100_000  # the most that Memory.notes gives
+
+
+@click.command(
+    cls=Command,
+    epilog="""
+    tercet read "Where does Ada live?"
+    tercet read "Where did Ada live?" --as-of 2023-12-31 -k 3
+    tercet read "Where does Ada live?" --prompt --budget 400
+    """,
+)
+@click.argument("question")
+@click.option("-k", "--count", "k", metavar="N", type=int, default=5, show_default=True, help="Most memories.")
+@click.option("--as-of", metavar="DATE", help="Only what had happened by then.")
+@click.option("--known-at", metavar="DATE", help="Only what was known by then; change:12 names a change.")
+@click.option("--budget", metavar="TOKENS", type=int, help="Most tokens of all memories together.")
+@click.option("--by", metavar="FORMS", help="Which forms vote, out of words,vectors,triplets,graph.  [default: all]")
+@click.option("--prompt", is_flag=True, help="Print the block for a model's prompt instead.")
+@with_session
+def read(
+    session: Session,
+    question: str,
+    k: int,
+    as_of: str | None,
+    known_at: str | None,
+    budget: int | None,
+    by: str | None,
+    prompt: bool,
+) -> None:
+    """Recalls what fits a QUESTION, and says why.
+
+    The best comes first. - reads the question from standard input.
+    """
+    from ...sdk.reading import FORMS
+
+    moment, asked = inputs.known(known_at), inputs.text_of(question)
+    forms = [form.strip() for form in by.split(",")] if by else FORMS
+    with session.open() as memory, waiting("reading"):
+        recall = memory.read(asked, k=k, as_of=as_of, known_at=moment, budget=None if prompt else budget, by=forms)
+    block = recall.prompt(budget=budget) if prompt else ""
+    if session.as_json:
+        session.answer({"prompt": block} if prompt else [_values(found) for found in recall])
+    elif prompt:
+        click.echo(block, nl=bool(block))
+    else:
+        show_recall(recall)
+
+
+def show_recall(recall: Recall) -> None:
+    """Prints a recall for people."""
+    if not recall:
+        say("nothing fits")
+        return
+    rows = [
+        (f"{found.score:.2f}", day(found.note.happened), cut(one_line(found.note.speaker), 20), told(found))
+        for found in recall
+    ]
+    show(table("score", "date", "speaker", "memory", rows=rows, right=("score",)))
+
+
+def told(found: Recollection) -> Text:
+    """Returns a memory with the reasons why it came: its text, its id with the votes, and the path."""
+    from rich.text import Text
+
+    votes = " · ".join(f"{name} {vote:.2f}" for name, vote in found.why.votes.items())
+    cell = Text(cut(plain(found.note.text), _LONGEST))
+    cell.append(f"\n{found.note.id} · {votes}", "dim")
+    if len(found.why.path) > 1:
+        cell.append(f"\n{way(found.why.path)}", "cyan")
+    return cell
+
+
+def _values(found: Recollection) -> dict[str, object]:
+    return {
+        "score": found.score,
+        "votes": dict(found.why.votes),
+        "path": list(found.why.path),
+        "note": note_values(found.note),
+    }
+
+
+@click.command(
+    "show",
+    cls=Command,
+    epilog="""
+    tercet show 3f2a9c1e5b7d8e90
+    """,
+)
+@click.argument("id")
+@with_session
+def show_(session: Session, id: str) -> None:
+    """Shows everything about a note."""
+    with session.open() as memory:
+        note = memory.get(id)
+        made = [fact for fact in memory.facts(superseded=True) if note.id in fact.notes]
+    if session.as_json:
+        session.answer(note_values(note) | {"supports": [fact_values(fact) for fact in made]})
+        return
+    placed = f"{one_line(note.thread)}, turn {note.position}" if note.thread else ""
+    show(plain(note.text), "")
+    show(
+        labelled(
+            [
+                ("id", note.id),
+                ("scope", note.scope),
+                ("speaker", one_line(note.speaker)),
+                ("happened", note.happened),
+                ("thread", placed),
+                ("source", one_line(note.source)),
+                ("origin", note.origin),
+                ("known", f"{note.known} UTC, change {note.change}"),
+                ("retired", f"by change {note.retired}" if note.retired else ""),
+                ("replaces", note.replaces or ""),
+                ("key", one_line(note.key or "")),
+                ("metadata", _short_json(note.metadata)),
+                *(("fact", row[-1]) for row in facts_rows(made)),
+            ]
+        )
+    )
+
+
+@click.command(
+    "list",
+    cls=Command,
+    epilog="""
+    tercet list --speaker Ada --limit 50
+    tercet list --json | jq -r '.[].text'
+    """,
+)
+@click.option("--speaker", metavar="NAME", help="Only what this one said.")
+@click.option("--thread", metavar="NAME", help="Only this conversation.")
+@click.option("--source", metavar="WHERE", help="Only from there.")
+@click.option("--limit", metavar="N", type=int, default=20, show_default=True, help="At most so many.")
+@click.option("--as-of", metavar="DATE", help="Only what had happened by then.")
+@click.option("--known-at", metavar="DATE", help="Only what was known by then; change:12 names a change.")
+@with_session
+def list_(
+    session: Session,
+    speaker: str | None,
+    thread: str | None,
+    source: str | None,
+    limit: int,
+    as_of: str | None,
+    known_at: str | None,
+) -> None:
+    """Lists notes, newest first."""
+    moment = inputs.known(known_at)
+    with session.open() as memory:
+        chosen = partial(memory.notes, speaker=speaker, thread=thread, source=source, as_of=as_of, known_at=moment)
+        notes = chosen(limit=limit)
+        more = len(notes) == limit and len(chosen(limit=min(limit + 1, _LISTED))) > limit
+    if session.as_json:
+        session.answer([note_values(note) for note in notes])
+    elif notes:
+        show(table("id", "date", "speaker", "text", rows=notes_rows(notes)))
+        if more:
+            say(f"the newest {limit:,}; --limit shows more")
+    else:
+        say("no notes")
+
+
+@click.command(
+    cls=Command,
+    epilog="""
+    tercet facts --subject Ada --relation "lives in"
+    tercet facts --subject Ada --as-of 2023-12-31
+    """,
+)
+@click.option("--subject", metavar="NAME", help="Only about this one.")
+@click.option("--relation", metavar="WORDS", help="Only this relation.")
+@click.option("--object", metavar="NAME", help="Only with this object.")
+@click.option("--as-of", metavar="DATE", help="What was true then.")
+@click.option("--known-at", metavar="DATE", help="What was known then; change:12 names a change.")
+@click.option("--all", "superseded", is_flag=True, help="Also facts whose time is over.")
+@with_session
+def facts(
+    session: Session,
+    subject: str | None,
+    relation: str | None,
+    object: str | None,
+    as_of: str | None,
+    known_at: str | None,
+    superseded: bool,
+) -> None:
+    """Lists facts, and the notes that say so."""
+    moment = inputs.known(known_at)
+    with session.open() as memory:
+        found = memory.facts(
+            subject=subject, relation=relation, object=object, as_of=as_of, known_at=moment, superseded=superseded
+        )
+    if session.as_json:
+        session.answer([fact_values(fact) for fact in found])
+    elif found:
+        show(table("since", "until", "sure", "note", "fact", rows=facts_rows(found)))
+    else:
+        say("no facts")
+
+
+@click.command(
+    cls=Command,
+    epilog="""
+    tercet history 3f2a9c1e5b7d8e90
+    """,
+)
+@click.argument("id")
+@with_session
+def history(session: Session, id: str) -> None:
+    """Shows what became of a note, word by word."""
+    with session.open() as memory:
+        events = memory.history(id)
+    if session.as_json:
+        session.answer(
+            [
+                {"change": made.change, "op": made.op, "at": made.at, "note": made.note and note_values(made.note)}
+                for made in events
+            ]
+        )
+        return
+    before = ""
+    for made in events:
+        show(*_event(made, before))
+        before = made.note.text if made.note else before
+
+
+def _event(made: Event, before: str) -> tuple[str | Text, ...]:
+    from rich.text import Text
+
+    head = Text(f"change {made.change}  {made.op}  {made.at[:19]} UTC", "bold")
+    if made.note is None:
+        return (head, "  taken back; nothing stands in its place", "")
+    head.append(f"  {made.note.id}", "dim")
+    words = word_diff(before, made.note.text, coloured=console().color_system is not None)
+    words.pad_left(2)
+    return (head, words, "")
+
+
+@click.command(
+    cls=Command,
+    epilog="""
+    tercet stats --scope ada
+    """,
+)
+@with_session
+def stats(session: Session) -> None:
+    """Shows how much is remembered.
+
+    Each form is made of the notes and says up to which change it has followed them.
+    """
+    with session.open() as memory:
+        found = memory.stats()
+    if session.as_json:
+        session.answer(asdict(found))
+        return
+    show(
+        labelled(
+            [
+                ("notes", f"{found.notes:,} in scope {session.scope}"),
+                ("facts", f"{found.facts:,} that hold now"),
+                ("size", f"{found.bytes / 1e6:,.1f} MB, the whole store"),
+                ("change", f"{found.change:,}, the newest"),
+            ]
+        ),
+        "",
+        table(
+            "form",
+            "items",
+            "seen up to change",
+            rows=[(name, f"{form.count:,}", f"{form.applied:,}") for name, form in found.forms.items()],
+            right=("items",),
+        ),
+    )
+
+
+def _short_json(value: object) -> str:
+    from .plain import safe_json
+
+    return safe_json(value, indent=None) if value else ""

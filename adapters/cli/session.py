@@ -1,0 +1,58 @@
+"""What every command works with: which memory, whose, and how to answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ...store.errors import AdapterError
+from .plain import safe_json
+
+if TYPE_CHECKING:
+    from ...sdk.memory import Memory
+
+__all__ = ["Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options that every command has.
+
+    Attributes:
+        location: the memory's folder.
+        scope: whose memory.
+        vectors: whether vectors are made and vote.
+        as_json: answer in JSON.
+    """
+
+    location: str
+    scope: str
+    vectors: bool
+    as_json: bool
+
+    def open(self, *, new: bool = False) -> Memory:
+        """Opens the memory, to be closed by a ``with`` block.
+
+        Args:
+            new: make it if it does not exist; only commands that put something in do.
+
+        Raises:
+            AdapterError: there is no memory at this place.
+        """
+        from ...sdk.memory import Memory  # here, so that --help does not wait for the database's modules
+
+        if not new and "://" not in self.location and not (Path(self.location) / "memory.db").exists():
+            raise AdapterError(
+                f"there is no memory at {self.location}; write something first, "
+                "or say where it is with --memory or TERCET_MEMORY"
+            )
+        if self.vectors:
+            return Memory(self.location, scope=self.scope)
+        return Memory(self.location, scope=self.scope, embedder=None)
+
+    def answer(self, value: object) -> None:
+        """Prints a value as JSON."""
+        click.echo(safe_json(value))
