@@ -120,7 +120,7 @@ class Graph:
                 sides = select(triplet.c.note, triplet.c.s, triplet.c.subject, triplet.c.o, triplet.c.object)
                 for num, s, subject, o, target in connection.execute(
                     sides.where(triplet.c.note.in_(part)).order_by(triplet.c.num)
-                ).tuples():
+                ):
                     stored[num].setdefault(s, subject)
                     stored[num].setdefault(o, target)
             rows = []
@@ -206,7 +206,7 @@ class Graph:
         walk = self.walk(among)
         count = len(walk.nums)
         with self._database.reading() as connection:
-            ids = dict(connection.execute(select(note.c.num, note.c.id).where(*among.conditions)).tuples().all())
+            ids = dict(connection.execute(select(note.c.num, note.c.id).where(*among.conditions)).all())
         named = [ids[int(num)] for num in walk.nums] + walk.surfaces
         mentions = [
             Link(named[row], "mentions", named[other])
@@ -253,7 +253,7 @@ class Graph:
                 .where(*among.conditions)
                 .order_by(mention.c.note, mention.c.name)
             )
-            for num, name, surface in connection.execute(seen).tuples():
+            for num, name, surface in connection.execute(seen):
                 if num not in place:
                     continue
                 if name not in names:
@@ -266,7 +266,7 @@ class Graph:
                 .where(*among.conditions)
                 .order_by(triplet.c.note, triplet.c.num)
             )
-            for s, relation, o in connection.execute(facts).tuples():
+            for s, relation, o in connection.execute(facts):
                 if s != o and s in names and o in names:
                     link(names[s], names[o], _FACT, relation)
         for short, full in _aliases(names):

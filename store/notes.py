@@ -155,7 +155,7 @@ class Notes:
                 query = select(note.c.num, note.c.previous).where(
                     note.c.previous.is_not(None), or_(note.c.num.in_(part), note.c.previous.in_(part))
                 )
-                pairs.update((num, previous) for num, previous in connection.execute(query).tuples())
+                pairs.update((num, previous) for num, previous in connection.execute(query))
         return pairs
 
     def count(self, *conditions: ColumnElement[bool]) -> int:

@@ -157,7 +157,7 @@ class KeysValues:
                         record.c.note.in_(nums[start : start + _BATCH]),
                     )
                 )
-                found |= {num: (file, digest) for num, file, digest in rows.tuples()}
+                found |= {num: (file, digest) for num, file, digest in rows}
         return found
 
     def _load(self, file: str, digest: str) -> Record | None:

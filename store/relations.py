@@ -63,5 +63,5 @@ class Relations:
     def single_valued(self) -> frozenset[str]:
         """Returns the folded names of all single-valued relations."""
         with self._database.reading() as connection:
-            declared = {name: bool(single) for name, single in connection.execute(select(relation)).tuples()}
+            declared = {name: bool(single) for name, single in connection.execute(select(relation))}
         return frozenset(name for name in SINGLE_VALUED | declared.keys() if declared.get(name, True))

@@ -95,7 +95,7 @@ class Triplets:
         )
         best: dict[int, Hit] = {}
         with self._database.reading() as connection:
-            for num, subject, relation, target, value in connection.execute(query).tuples():
+            for num, subject, relation, target, value in connection.execute(query):
                 best.setdefault(num, Hit(num, -value, (subject, relation, target)))
                 if len(best) == k:
                     break

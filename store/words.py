@@ -86,7 +86,7 @@ class Words:
             .limit(k)
         )
         with self._database.reading() as connection:
-            hits = [Hit(num, -value) for num, value in connection.execute(query).tuples()]
+            hits = [Hit(num, -value) for num, value in connection.execute(query)]
         return hits or self._containing(cue.text, k, among)
 
     def applied(self) -> int:
@@ -116,7 +116,7 @@ class Words:
             .limit(k)
         )
         with self._database.reading() as connection:
-            return [Hit(num, float(value)) for num, value in connection.execute(query).tuples()]
+            return [Hit(num, float(value)) for num, value in connection.execute(query)]
 
 
 def quoted(question: str) -> list[str]:
