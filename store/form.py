@@ -131,7 +131,10 @@ class Extractor(Protocol):
 class Encoder(Protocol):
     """Turns texts into explicit memories: keys and values for one model."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str:
+        """Returns what names the model: records of another one are of no use to it."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> Sequence[Record]:
         """Returns one record of named tensors per text."""

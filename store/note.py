@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Draft", "Fact", "Note", "Triplet"]
+__all__ = ["Draft", "Fact", "Note", "Triplet", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +132,8 @@ class Fact:
     extractor: str
     notes: tuple[str, ...]
     superseded: bool
+
+
+def spoken(item: Note | Draft) -> str:
+    """Returns a note as one would quote it: who spoke, and the words. This is what models are given to encode."""
+    return f"{item.speaker}: {item.text}" if item.speaker else item.text

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from .database import Database
 from .errors import FormMismatch
 from .form import Among, Cue, Encoder, Hit, Record
-from .note import Note
+from .note import Note, spoken
 from .progress import applied
 from .schema import note, record
 
@@ -61,7 +61,7 @@ class KeysValues:
         }
         missing = [item for item in notes if item.num not in found]
         if missing:
-            fresh = dict(zip([i.num for i in missing], encoder.encode([i.text for i in missing]), strict=True))
+            fresh = dict(zip([i.num for i in missing], encoder.encode([spoken(i) for i in missing]), strict=True))
             self._store(fresh, encoder.fingerprint)
             found |= fresh
         return [found[item.num] for item in notes]

@@ -13,13 +13,13 @@ from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form
 from .graph import Graph
 from .migrations import MIGRATIONS, migrate, version_of
-from .note import Draft, Note
+from .note import Draft, Note, spoken
 from .notes import Notes
 from .progress import applied, reach
 from .records import KeysValues
 from .schema import change, note
 from .triplets import Triplets
-from .vectors import Vectors, seen_by_embedder
+from .vectors import Vectors
 from .words import Words
 
 __all__ = ["Forgotten", "Store"]
@@ -171,7 +171,7 @@ class Store:
             for start in range(0, len(drafts), _BATCH):
                 part = drafts[start : start + _BATCH]
                 if self.vectors:
-                    self.vectors.stage([seen_by_embedder(draft) for draft in part])
+                    self.vectors.stage([spoken(draft) for draft in part])
                 if progressed:
                     progressed(len(part))
             yield

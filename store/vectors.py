@@ -17,18 +17,13 @@ from sqlalchemy import func, select, text
 from .database import Database
 from .errors import FormMismatch, InvalidInput
 from .form import Among, Cue, Embedder, Hit, Vector
-from .note import Draft, Note
+from .note import Note, spoken
 from .progress import applied
 from .schema import change, embedding, meta
 
-__all__ = ["Vectors", "seen_by_embedder"]
+__all__ = ["Vectors"]
 
 _BATCH = 500
-
-
-def seen_by_embedder(item: Note | Draft) -> str:
-    """Returns what of a note is embedded: who spoke, and the text."""
-    return f"{item.speaker}: {item.text}" if item.speaker else item.text
 
 
 class Vectors:
@@ -101,9 +96,9 @@ class Vectors:
         new = [item for item in notes if item.num not in present]
         if not new:
             return
-        self.stage([seen_by_embedder(item) for item in new])
+        self.stage([spoken(item) for item in new])
         staged: dict[str, Vector] = self._staged.__dict__
-        rows = [{"note": i.num, "vector": staged[seen_by_embedder(i)].astype("<f4").tobytes()} for i in new]
+        rows = [{"note": i.num, "vector": staged[spoken(i)].astype("<f4").tobytes()} for i in new]
         with self._database.reading() as connection:
             connection.execute(embedding.insert(), rows)
 
