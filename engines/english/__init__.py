@@ -1,0 +1,1 @@
+"""English by rules: words, their classes, phrases, clauses, and what the clauses state."""
