@@ -30,6 +30,9 @@ _SAME = {
     "was born in": "born in",
     "was born at": "born in",
     "was born on": "born on",
+    "phone number": "phone",
+    "email address": "email",
+    "e-mail": "email",
 }
 
 

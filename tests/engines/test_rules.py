@@ -57,6 +57,7 @@ def test_the_same_fact_in_other_words_gets_the_same_relation(text: str, expected
         ("My dog's name is Rex.", [("Ada's dog", "name", "Rex")]),
         ("Tom's favourite colour is blue.", [("Tom", "favourite colour", "blue")]),
         ("My birthday is 9 March 1990.", [("Ada", "birthday", "9 March 1990")]),
+        ("My phone number is +351 912 345 678.", [("Ada", "phone", "+351 912 345 678")]),
         ("My email is ada@example.org.", [("Ada", "email", "ada@example.org")]),
     ],
 )
