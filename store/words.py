@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, column, func, literal_column, select, table, text
+from sqlalchemy import ColumnElement, bindparam, case, column, func, literal, literal_column, select, table, text
 
 from .database import Database
 from .form import Among, Cue, Hit
@@ -108,7 +108,9 @@ class Words:
         runs = [word for word in words_of(question)[:TERMS_LIMIT] if any(_is_unspaced(c) for c in word)]
         if not runs:
             return []
-        found = sum((func.instr(note.c.text, run) > 0 for run in runs[1:]), func.instr(note.c.text, runs[0]) > 0)
+        found: ColumnElement[int] = literal(0)
+        for run in runs:
+            found = found + case((func.instr(note.c.text, run) > 0, 1), else_=0)
         query = (
             select(note.c.num, found.label("found"))
             .where(found > 0, *among.conditions)
