@@ -122,16 +122,22 @@ class Vectors:
             return []
         with self._lock:
             self._follow()
-            limit = min(k, self._index.ntotal)
-            if not limit:
+            most = min(self._index.ntotal, len(allowed))
+            if not most:
                 return []
             # faiss keeps pointers to the selector and its bits only: they must live until the search is over
             bits = _bits(allowed)
             selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-            scores, nums = self._index.search(cue.vector[None], limit, params=parameters)
+            limit = k
+            while True:
+                limit = min(limit + 1, most)
+                scores, nums = self._index.search(cue.vector[None], limit, params=parameters)
+                if limit == most or scores[0][k - 1] > scores[0][-1]:
+                    break
+                limit *= 4  # a tie at the end: faiss says nothing of the order, so see all that are equal
         found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
-        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))]
+        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]]
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""

@@ -1,0 +1,173 @@
+"""The index over the vectors follows the rows, whoever wrote them and however old a reader's view is."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from factories import HashEmbedder, Memories, disagreements  # type: ignore[import-not-found]
+from sqlalchemy import Connection
+
+from tercet.sdk import Memory
+from tercet.store.errors import FormMismatch, InvalidInput
+from tercet.store.form import Among, Cue, Vector
+from tercet.store.notes import Filter
+
+
+def found(memory: Memory, question: str, scope: str = "ada") -> list[int]:
+    store = memory._store
+    assert store.vectors
+    with store.database.reading():
+        cue = Cue(question, store.vectors.embed(question))
+        return [hit.num for hit in store.vectors.search(cue, 100, store.notes.among(Filter(scope)))]
+
+
+class OlderView(threading.Thread):
+    """A reader that took its view of the store before something happened, and searches after it."""
+
+    def __init__(self, memory: Memory, question: str) -> None:
+        super().__init__()
+        self._memory, self._question = memory, question
+        self._ready, self._go = threading.Event(), threading.Event()
+        self.found: list[int] = []
+        self.start()
+        self._ready.wait()
+
+    def run(self) -> None:
+        with self._memory._store.database.reading() as connection:
+            self._begin(connection)
+            self._ready.set()
+            self._go.wait()
+            self.found = found(self._memory, self._question)
+
+    def search(self) -> list[int]:
+        self._go.set()
+        self.join()
+        return self.found
+
+    @staticmethod
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT count(*) FROM note").all()  # SQLite takes the view at the first read
+
+
+def test_a_reader_with_an_older_view_does_not_put_notes_into_the_index_twice(memory: Memories) -> None:
+    ada = memory()
+    first = ada.write("one apple").num
+    older = OlderView(ada, "apple")
+    second = ada.write("two apple").num
+    assert found(ada, "apple") == [first, second]
+    assert older.search() == [first]
+    assert found(ada, "apple") == [first, second]
+
+
+def test_an_index_ahead_of_the_view_shows_nothing_of_another_scope(memory: Memories) -> None:
+    ada, bob = memory("ada"), memory("bob")
+    first, second = ada.write("one apple"), ada.write("two apple")
+    older = OlderView(ada, "apple")
+    ada.forget(first.id)
+    bob.write("apple of bob")  # as many vectors as the older view has notes
+    assert found(ada, "apple") == [second.num]
+    assert older.search() == [second.num]
+
+
+def test_another_handle_forgets_and_the_index_follows(memory: Memories) -> None:
+    one, other = memory(), memory()
+    item = one.write("one apple")
+    assert found(other, "apple") == [item.num]
+    one.forget(item.id)
+    assert found(other, "apple") == []
+    assert found(other, "apple") == []
+
+
+def test_what_a_handle_without_an_embedder_wrote_is_embedded_by_the_next_one(memory: Memories) -> None:
+    with_vectors, without = memory(), memory(embedder=None)
+    first = without.write("apple by the handle without")
+    assert found(with_vectors, "apple") == []
+    second = with_vectors.write("another apple")
+    assert set(found(with_vectors, "apple")) == {first.num, second.num}
+    assert disagreements(with_vectors._store) == []
+
+
+def test_as_many_vectors_as_admitted_notes_is_no_reason_to_admit_others(memory: Memories) -> None:
+    ada, bob = memory("ada"), memory("bob", embedder=None)
+    mine = [ada.write(f"apple {place}").num for place in range(3)]
+    theirs = [bob.write(f"apple of bob {place}").num for place in range(3)]  # without vectors
+    assert found(ada, "apple", "bob") == []
+    assert sorted(found(ada, "apple", "ada")) == mine
+    assert not set(theirs) & set(mine)
+
+
+def test_opening_adds_the_vectors_that_are_missing(memory: Memories) -> None:
+    item = memory(embedder=None).write("apple")
+    assert found(memory(), "apple") == [item.num]
+
+
+def test_another_embedder_is_refused_by_name_and_by_length(memory: Memories) -> None:
+    memory().write("apple")
+    for other in (HashEmbedder(name="other"), HashEmbedder(dimensions=32)):
+        with pytest.raises(FormMismatch, match="hash/48"):
+            memory(embedder=other)
+    memory(embedder=None).read("apple")
+
+
+def test_many_equal_vectors_come_in_the_order_of_their_numbers(memory: Memories) -> None:
+    ada = memory()
+    notes = ada.write_many(["the same words"] * 300)
+    store = ada._store
+    assert store.vectors
+    among = Among((), lambda: np.array([item.num for item in notes]), "all")
+    for k in (1, 5, 299, 300):
+        hits = store.vectors.search(Cue("same", store.vectors.embed("other")), k, among)
+        assert [hit.num for hit in hits] == [item.num for item in notes[:k]]
+
+
+class Broken:
+    """Answers well until it is told to answer something else."""
+
+    name, dimensions = "hash", 48
+
+    def __init__(self) -> None:
+        self.answer: Vector | None = None
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        good: Vector = HashEmbedder().embed(texts)
+        return good if self.answer is None else self.answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.full((1, 48), np.nan, np.float32),
+        np.full((1, 48), np.inf, np.float32),
+        np.ones((1, 47), np.float32),
+        np.ones((2, 48), np.float32),
+        np.ones(48, np.float32),
+    ],
+    ids=["nan", "infinite", "short", "two for one", "flat"],
+)
+def test_a_malformed_vector_is_refused_and_nothing_is_written(memory: Memories, answer: Vector) -> None:
+    embedder = Broken()
+    ada = memory(embedder=embedder)
+    kept = ada.write("one apple")
+    embedder.answer = answer
+    with pytest.raises(InvalidInput, match="embedder 'hash' returned"):
+        ada.write("two apple")
+    with pytest.raises(InvalidInput, match="embedder 'hash' returned"):
+        ada.read("apple")
+    with pytest.raises(InvalidInput, match="embedder 'hash' returned"):
+        ada.revise(kept.id, "three apple")
+    embedder.answer = None
+    assert [item.text for item in ada.notes()] == ["one apple"]
+    assert found(ada, "apple") == [kept.num]
+    assert disagreements(ada._store) == []
+
+
+def test_a_rebuild_makes_the_vectors_anew(memory: Memories) -> None:
+    ada = memory()
+    items = ada.write_many(["one apple", "two pears"])
+    before = found(ada, "apple pears")
+    with ada._store.database.writing() as connection:  # a damage that only a rebuild mends
+        connection.exec_driver_sql("UPDATE embedding SET vector = zeroblob(192)")
+    fresh = memory()
+    fresh.rebuild(forms=["vectors"])
+    assert found(fresh, "apple pears") == before == [item.num for item in items]
