@@ -6,7 +6,7 @@ Importing this module loads neither torch nor transformers; the first use of a m
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import copy_context
 from copy import deepcopy
 from pathlib import Path
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["LocalModel"]
 
 _NEXT_USER = "\nUser:"
+_FILES = {
+    "config.json": ["config.json"],
+    "*.safetensors": ["*.safetensors"],
+    "tokenizer.json": ["tokenizer.json", "tokenizer.model", "vocab.*", "*.tiktoken"],
+}
 
 
 class LocalModel:
@@ -120,7 +125,7 @@ class LocalModel:
         """
         return "".join(self.stream(messages, max_tokens=max_tokens))
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Generator[str, None, None]:
         """Yields the model's next turn piece by piece; see `generate`.
 
         The answer is made in a thread of its own, which attends to what is attended to where the first piece is
@@ -220,9 +225,9 @@ class LocalModel:
         if folder.is_dir():
             attempts = [(str(folder), True)]
             mend = "a model's folder holds config.json, tokenizer.json and *.safetensors"
-            for pattern in ("config.json", "*.safetensors"):
-                if not any(folder.glob(pattern)):
-                    raise EngineError(f"{folder} has no {pattern}; {mend} (pickled weights are never loaded)")
+            for what, patterns in _FILES.items():
+                if not any(any(folder.glob(pattern)) for pattern in patterns):
+                    raise EngineError(f"{folder} has no {what}; {mend} (pickled weights are never loaded)")
         elif folder.is_absolute() or self._source.startswith((".", "~")) or self._source.count("/") > 1:
             raise EngineError(f"there is no folder {folder}; give a folder with a model, or a name on the hub")
         else:

@@ -34,7 +34,7 @@ _EFFECT = 2  # a memory must move the logits by this many tolerances
 _PREFIX, _CONTEXT, _ANSWER = 24, 12, 64  # tokens
 _UNLIMITED = 1_000_000
 
-# What a forward pass of an unforeseen architecture raises when it is called in the common way.
+# What an unforeseen architecture raises when it is called in the common way.
 _UNFORESEEN = (TypeError, ValueError, RuntimeError, LookupError, AttributeError)
 
 
@@ -105,7 +105,7 @@ def _examine(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Exam
     except torch.OutOfMemoryError:
         raise
     except _UNFORESEEN as failure:
-        reason = f"a plain forward pass fails with {type(failure).__name__}: {failure}"
+        reason = f"examining it failed with {type(failure).__name__}: {failure}"
         return Examination(replace(report, reason=reason), ())
     return Examination(report, layers if report.verdict == "exact" else ())
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 import torch
-from tiny_models import shared_model, tiny_model, tiny_tokenizer  # type: ignore[import-not-found]
+from tiny_models import shared_engine, shared_model, tiny_model, tiny_tokenizer  # type: ignore[import-not-found]
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from tercet.engines.attention import GateReport, gate
@@ -44,7 +44,7 @@ REFUSED = {
 
 @cache
 def report_of(family: str) -> GateReport:
-    return examined(tiny_model(family))
+    return examined(shared_engine(family).model if family in EXACT else tiny_model(family))
 
 
 def examined(model: PreTrainedModel) -> GateReport:
