@@ -217,7 +217,7 @@ def test_the_demo_dialogue_is_whole() -> None:
     assert {turn["speaker"] for turn in demo.turns} == {"Nora", "Theo"}
     assert moments == sorted(moments)
     assert len(set(moments)) == 7
-    assert len(demo.questions) == 15
+    assert len(demo.questions) == 16
     assert {question.category for question in demo.questions} == {1, 2, 3, 4, 5}
     for question in demo.questions:
         assert question.evidence

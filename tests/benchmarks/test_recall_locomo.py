@@ -43,7 +43,7 @@ def test_the_benchmark_runs_on_the_demo_dialogue(tmp_path: Path) -> None:
     assert found["data"] == {
         "dialogues": 1,
         "turns": 62,
-        "questions": 15,
+        "questions": 16,
         "questions_skipped": 0,
         "evidence_missing": 0,
     }
