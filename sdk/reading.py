@@ -1,9 +1,8 @@
 """How the forms' votes become one ranking.
 
 The prior is the min-max sum of words and vectors. Facts and names in the question seed Personalized PageRank, which
-consumes the prior as its reset vector. In a dialogue a turn also gets part of its neighbours' score, because the
-answer often stands beside the words of the question. Source: the project's measurements on LoCoMo and MuSiQue
-(docs/recall.md).
+consumes the prior as its reset vector. What stands in a dialogue is ranked as a dialogue, see dialogue_rank.py.
+Source: the project's measurements on LoCoMo and MuSiQue (docs/recall.md).
 """
 
 from __future__ import annotations
@@ -13,17 +12,20 @@ from dataclasses import dataclass, replace
 
 from ..store.form import Among, Cue, Hit
 from ..store.names import fold
+from ..store.notes import Turn
 from ..store.store import Store
+from .dialogue_rank import in_sessions, smoothed
 
-__all__ = ["FORMS", "Ranked", "rank"]
+__all__ = ["FORMS", "Ranked", "min_max", "rank", "weighed"]
 
 FORMS = ("words", "vectors", "triplets", "graph")
 _DEPTH = 200  # candidates of each form
 _VECTORS = 1.0  # weight of vectors beside words
-_BEFORE, _AFTER = 0.3, 0.3  # share of a neighbour's score
+_VECTORS_OF_TURNS = 0.5  # a turn out of its dialogue says too little for its vector to count as much
 _FACTS = 5  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact
-_GRAPH = 0.2  # weight of the graph beside the smoothed prior of a dialogue; elsewhere both count alike
+_GRAPH = 1.0  # weight of the graph beside the prior
+_GRAPH_OF_TURNS = 0.2  # adjacency says more in a dialogue than links
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
         hits["words"] = store.words.search(cue, _DEPTH, among)
     if store.vectors and vector is not None:
         hits["vectors"] = store.vectors.search(cue, _DEPTH, among)
-    prior = _sum([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), _VECTORS)])
+    found = {hit.num for form in hits.values() for hit in form}
+    turns = store.notes.turns(found)
+    dialogue = 2 * len(turns) > len(found)
+    weight = _VECTORS_OF_TURNS if dialogue else _VECTORS
+    prior = weighed([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), weight)])
     if "triplets" in by:
         hits["triplets"] = store.triplets.search(cue, _DEPTH, among)
     if "graph" in by:
@@ -63,7 +69,7 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
         seeds = _seeds(hits.get("triplets", []), names)
         hits["graph"] = store.graph.search(replace(cue, prior=prior, seeds=seeds), _DEPTH, among)
     votes = {name: min_max(found) for name, found in hits.items() if found}
-    final = _final(store, prior, votes)
+    final = _final(prior, votes, turns if dialogue else {}, question)
     order = sorted(final, key=lambda num: (-final[num], num))[:k]
     paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
     if "graph" in hits:
@@ -84,21 +90,27 @@ def min_max(hits: Sequence[Hit]) -> dict[int, float]:
     return {hit.num: (hit.score - low) / (high - low) for hit in hits}
 
 
-def _final(store: Store, prior: Mapping[int, float], votes: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
-    """The prior, smoothed over neighbouring turns in a dialogue, and the graph that has consumed it."""
+def weighed(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, float]:
+    """Returns the weighted sum of scores; a note that is missing in one counts as 0 there."""
+    total: dict[int, float] = {}
+    for scores, weight in parts:
+        for num, score in scores.items():
+            total[num] = total.get(num, 0.0) + weight * score
+    return total
+
+
+def _final(
+    prior: Mapping[int, float], votes: Mapping[str, Mapping[int, float]], turns: Mapping[int, Turn], question: str
+) -> dict[int, float]:
+    """The prior and the graph that has consumed it; the graph or the facts where they are alone."""
     graph = votes.get("graph", {})
     if not prior:
         return dict(graph or votes.get("triplets", {}))
-    best = max(prior.values())
-    scaled = {num: score / best for num, score in prior.items()}
-    pairs = store.notes.neighbours(prior)
-    if not pairs:
-        return _sum([(scaled, 1.0), (graph, 1.0)])
-    smooth = dict(scaled)
-    for num, before in pairs.items():
-        smooth[num] = smooth.get(num, 0.0) + _BEFORE * scaled.get(before, 0.0)
-        smooth[before] = smooth.get(before, 0.0) + _AFTER * scaled.get(num, 0.0)
-    return _sum([(smooth, 1.0), (graph, _GRAPH)])
+    if turns:
+        smooth = smoothed(prior, turns)
+        return in_sessions(weighed([(smooth, 1.0), (graph, _GRAPH_OF_TURNS)]), turns, question)
+    best = max(prior.values()) or 1.0
+    return weighed([(prior, 1.0 / best), (graph, _GRAPH)])
 
 
 def _seeds(facts: Sequence[Hit], names: Sequence[str]) -> dict[str, float]:
@@ -110,11 +122,3 @@ def _seeds(facts: Sequence[Hit], names: Sequence[str]) -> dict[str, float]:
     for name in names:
         seeds[name] = seeds.get(name, 0.0) + _LINK
     return seeds
-
-
-def _sum(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, float]:
-    total: dict[int, float] = {}
-    for scores, weight in parts:
-        for num, score in scores.items():
-            total[num] = total.get(num, 0.0) + weight * score
-    return total

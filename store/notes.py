@@ -21,9 +21,10 @@ from .schema import change, note
 from .scope import within
 from .shown import shown
 
-__all__ = ["Filter", "Notes", "same_content", "stated"]
+__all__ = ["Filter", "Notes", "Turn", "same_content", "stated"]
 
 _BATCH = 500
+_SHORT_QUESTION = 20  # words
 _before = note.alias("before")
 _COLUMNS = [column for column in note.c if column.name != "lineage"]
 _PLAIN = [column.name for column in note.c if column.name not in ("metadata", "facts", "lineage", "previous")]
@@ -65,6 +66,23 @@ class Filter:
             if getattr(self, name):
                 found.append(note.c[name] == getattr(self, name))
         return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a note stands in its dialogue.
+
+    Attributes:
+        before: number of the turn before it, or None.
+        session: turns of one thread with the same date and time were said together.
+        speaker: who spoke.
+        asks: whether it is a short question and little else.
+    """
+
+    before: int | None
+    session: tuple[str, str]
+    speaker: str
+    asks: bool
 
 
 class Notes:
@@ -145,18 +163,19 @@ class Notes:
             raise NoteNotFound(f"note {item.id!r} was forgotten meanwhile")
         return found
 
-    def neighbours(self, nums: Collection[int]) -> dict[int, int]:
-        """Returns, for the notes given, number -> number of the turn before it, where there is one."""
+    def turns(self, nums: Collection[int]) -> dict[int, Turn]:
+        """Returns where notes stand in their dialogues; notes without a thread are left out."""
         wanted = sorted(nums)
-        pairs: dict[int, int] = {}
+        found: dict[int, Turn] = {}
+        columns = (note.c.num, note.c.previous, note.c.thread, note.c.happened, note.c.speaker, note.c.text)
         with self._database.reading() as connection:
             for start in range(0, len(wanted), _BATCH):
                 part = wanted[start : start + _BATCH]
-                query = select(note.c.num, note.c.previous).where(
-                    note.c.previous.is_not(None), or_(note.c.num.in_(part), note.c.previous.in_(part))
-                )
-                pairs.update((num, previous) for num, previous in connection.execute(query))
-        return pairs
+                for row in connection.execute(select(*columns).where(note.c.num.in_(part), note.c.thread != "")):
+                    num, before, thread, happened, speaker, words = row
+                    asks = words.rstrip().endswith("?") and len(words.split()) <= _SHORT_QUESTION
+                    found[num] = Turn(before, (thread, happened), speaker, asks)
+        return found
 
     def count(self, *conditions: ColumnElement[bool]) -> int:
         """Returns how many notes fit."""
