@@ -6,16 +6,21 @@ import sys
 
 import click
 
+from ... import __version__
 from ...store.errors import TercetError
 from . import care, moving, reading, writing
+from .chat import chat
 from .graph import graph
+from .history import history
 from .plain import one_line
+from .tour import demo
 
 __all__ = ["main"]
 
 _SECTIONS = {
-    "Remember": (writing.write, moving.import_),
-    "Look": (reading.read, reading.list_, reading.show_, reading.facts, reading.history, graph, reading.stats),
+    "Try": (demo,),
+    "Remember": (writing.write, moving.import_, chat),
+    "Look": (reading.read, reading.list_, reading.show_, reading.facts, history, graph, reading.stats),
     "Change": (writing.revise, writing.undo, writing.forget),
     "Care": (care.doctor, care.rebuild, moving.export),
 }
@@ -59,7 +64,7 @@ class _Program(click.Group):
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="tercet", message="tercet %(version)s")
+@click.version_option(__version__, message="tercet %(version)s")
 def main() -> None:
     """Tercet: a memory for agents that you can write, read and forget."""
 

@@ -85,10 +85,16 @@ def gate_told(report: GateReport) -> Table:
     kinds = Counter(report.layers)
     return labelled(
         [
-            ("verdict", Text(report.verdict, "green" if exact else "bold red")),
+            (
+                "verdict",
+                Text(
+                    "exact: a memory acts as its words in the prompt" if exact else "refused",
+                    "green" if exact else "bold red",
+                ),
+            ),
             ("reason", one_line(report.reason)),
             ("family", one_line(report.family)),
-            ("layers", ", ".join(f"{count} {kind}" for kind, count in kinds.items())),
+            ("layers", ", ".join(f"{count} × {kind}" for kind, count in kinds.items())),
             ("logits differ by", "" if difference is None else f"{difference:.1e} of their standard deviation"),
             ("greedy text", {None: "", True: "the same, token for token", False: "not the same"}[report.greedy_equal]),
         ]

@@ -13,7 +13,7 @@ from .session import Session
 __all__ = ["Command", "with_session"]
 
 P = ParamSpec("P")
-_SHARED = ("location", "scope", "vectors", "as_json", "help")
+_SHARED = {"--memory", "--scope", "--vectors", "--json", "--help"}
 
 
 class Command(click.Command):
@@ -25,7 +25,7 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record and isinstance(parameter, click.Option):
-                rows[parameter.name in _SHARED].append(record)
+                rows[not _SHARED.isdisjoint(parameter.opts)].append(record)
         for shared, title in ((False, "Options"), (True, "Options of every command")):
             if rows[shared]:
                 with formatter.section(title):
@@ -66,6 +66,7 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
         "vectors",
         envvar="TERCET_VECTORS",
         default=True,
+        show_default=True,
         show_envvar=True,
         help="Without vectors only words, facts and links vote, and no model is loaded.",
     )

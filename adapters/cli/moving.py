@@ -77,7 +77,7 @@ def export(session: Session, file: str, yes: bool) -> None:
 def import_(session: Session, file: str, form: str | None) -> None:
     """Takes in a Tercet export or a LoCoMo dialogue file, all or nothing.
 
-    What is here already is not written twice. - reads a Tercet export from standard input.
+    What is here already is not written twice. A FILE of - is standard input, which must be a Tercet export.
     """
     with _opened(file) as stream:
         name = "standard input" if file == "-" else file

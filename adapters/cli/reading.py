@@ -1,4 +1,4 @@
-"""Commands that show what is remembered: read, show, list, facts, history, stats."""
+"""Commands that show what is remembered: read, show, list, facts, stats."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import click
 from . import inputs
 from .command import Command, with_session
 from .plain import cut, one_line, plain
-from .screen import console, labelled, say, show, table, waiting
+from .screen import labelled, say, show, table, waiting
 from .session import Session
 from .views import day, fact_values, facts_rows, note_values, notes_rows, way
-from .worddiff import word_diff
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
-    from ...sdk.history import Event
     from ...sdk.recall import Recall, Recollection
 
-__all__ = ["facts", "history", "list_", "read", "show_", "stats"]
+__all__ = ["facts", "list_", "read", "recall_table", "recall_values", "show_", "stats", "told"]
 
 _LONGEST = 600  # characters of a text in an answer
 _LISTED = 100_000  # the most that Memory.notes gives
@@ -56,7 +55,7 @@ def read(
 ) -> None:
     """Recalls what fits a QUESTION, and says why.
 
-    The best comes first. - reads the question from standard input.
+    The best comes first. A QUESTION of - is read from standard input.
     """
     from ...sdk.reading import FORMS
 
@@ -66,23 +65,22 @@ def read(
         recall = memory.read(asked, k=k, as_of=as_of, known_at=moment, budget=None if prompt else budget, by=forms)
     block = recall.prompt(budget=budget) if prompt else ""
     if session.as_json:
-        session.answer({"prompt": block} if prompt else [_values(found) for found in recall])
+        session.answer({"prompt": block} if prompt else recall_values(recall))
     elif prompt:
         click.echo(block, nl=bool(block))
+    elif recall:
+        show(recall_table(recall))
     else:
-        show_recall(recall)
-
-
-def show_recall(recall: Recall) -> None:
-    """Prints a recall for people."""
-    if not recall:
         say("nothing fits")
-        return
+
+
+def recall_table(recall: Recall) -> Table:
+    """Returns a recall for people: score, date, speaker, and the memory with the reasons why it came."""
     rows = [
         (f"{found.score:.2f}", day(found.note.happened), cut(one_line(found.note.speaker), 20), told(found))
         for found in recall
     ]
-    show(table("score", "date", "speaker", "memory", rows=rows, right=("score",)))
+    return table("score", "date", "speaker", "memory", rows=rows, right=("score",))
 
 
 def told(found: Recollection) -> Text:
@@ -97,13 +95,17 @@ def told(found: Recollection) -> Text:
     return cell
 
 
-def _values(found: Recollection) -> dict[str, object]:
-    return {
-        "score": found.score,
-        "votes": dict(found.why.votes),
-        "path": list(found.why.path),
-        "note": note_values(found.note),
-    }
+def recall_values(recall: Recall) -> list[dict[str, object]]:
+    """Returns a recall as JSON values."""
+    return [
+        {
+            "score": found.score,
+            "votes": dict(found.why.votes),
+            "path": list(found.why.path),
+            "note": note_values(found.note),
+        }
+        for found in recall
+    ]
 
 
 @click.command(
@@ -221,44 +223,6 @@ def facts(
         show(table("since", "until", "sure", "note", "fact", rows=facts_rows(found)))
     else:
         say("no facts")
-
-
-@click.command(
-    cls=Command,
-    epilog="""
-    tercet history 3f2a9c1e5b7d8e90
-    """,
-)
-@click.argument("id")
-@with_session
-def history(session: Session, id: str) -> None:
-    """Shows what became of a note, word by word."""
-    with session.open() as memory:
-        events = memory.history(id)
-    if session.as_json:
-        session.answer(
-            [
-                {"change": made.change, "op": made.op, "at": made.at, "note": made.note and note_values(made.note)}
-                for made in events
-            ]
-        )
-        return
-    before = ""
-    for made in events:
-        show(*_event(made, before))
-        before = made.note.text if made.note else before
-
-
-def _event(made: Event, before: str) -> tuple[str | Text, ...]:
-    from rich.text import Text
-
-    head = Text(f"change {made.change}  {made.op}  {made.at[:19]} UTC", "bold")
-    if made.note is None:
-        return (head, "  taken back; nothing stands in its place", "")
-    head.append(f"  {made.note.id}", "dim")
-    words = word_diff(before, made.note.text, coloured=console().color_system is not None)
-    words.pad_left(2)
-    return (head, words, "")
 
 
 @click.command(

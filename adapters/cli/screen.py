@@ -35,7 +35,7 @@ def show(*things: RenderableType, err: bool = False) -> None:
     with out.capture() as captured:
         for thing in things:
             out.print(thing)
-    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")), err=err)
+    click.echo("\n".join(line.rstrip() for line in captured.get().removesuffix("\n").split("\n")), err=err)
 
 
 def say(remark: str) -> None:

@@ -22,10 +22,12 @@ from .session import Session
 from .views import note_values, notes_rows
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from ...sdk.receipt import Receipt
     from ...store.note import Note
 
-__all__ = ["forget", "revise", "undo", "write"]
+__all__ = ["forget", "receipt_told", "revise", "undo", "write"]
 
 _SHOWN = 20  # notes shown before a forget
 
@@ -64,7 +66,7 @@ def write(
 ) -> None:
     """Remembers a TEXT.
 
-    - reads it from standard input.
+    A TEXT of - is read from standard input.
     """
     if lines and (text not in (None, "-") or facts or key):
         raise click.UsageError("--lines reads standard input, so it takes no TEXT, and neither --fact nor --key")
@@ -122,7 +124,7 @@ def revise(
 ) -> None:
     """Replaces the words of a note; the old ones stay in its history.
 
-    - reads the new TEXT from standard input.
+    A TEXT of - is read from standard input.
     """
     stated, values, words = [inputs.fact(one) for one in facts], inputs.json_object(metadata), inputs.text_of(text)
     with session.open() as memory, waiting("revising"):
@@ -146,8 +148,8 @@ def revise(
 def forget(session: Session, ids: tuple[str, ...], erase: bool, file: str | None, yes: bool) -> None:
     """Forgets notes for good.
 
-    All their versions go, and everything that was made of them. This cannot be undone. - reads one ID a line from
-    standard input.
+    All their versions go, and everything that was made of them. This cannot be undone. An ID of - reads one
+    ID a line from standard input.
     """
     chosen = [id for one in ids for id in (inputs.text_of("-").split() if one == "-" else [one])]
     if not chosen:
@@ -169,7 +171,7 @@ def forget(session: Session, ids: tuple[str, ...], erase: bool, file: str | None
     if session.as_json:
         session.answer(receipt.as_dict())
     else:
-        show_receipt(receipt)
+        show(*receipt_told(receipt))
     if erase and not receipt.erased:
         raise AdapterError("the notes are forgotten, but not every byte of them is erased; the receipt says where")
 
@@ -182,26 +184,23 @@ def _ask(notes: Sequence[Note]) -> None:
     sure(f"Forget {what} for good, with every version of {them}?")
 
 
-def show_receipt(receipt: Receipt) -> None:
-    """Prints a receipt for people."""
+def receipt_told(receipt: Receipt) -> list[RenderableType]:
+    """Returns a receipt for people."""
     from rich.text import Text
 
     erased = Text("yes, another process found none of the bytes", "green") if receipt.erased else "no"
     many = "version" if len(receipt.notes) == 1 else "versions"
-    show(
-        labelled(
-            [
-                ("forgotten", f"{len(receipt.notes):,} {many} in change {receipt.change}, at {receipt.at} UTC"),
-                ("erased", erased),
-            ]
-        ),
+    done = [
+        ("forgotten", f"{len(receipt.notes):,} {many} in change {receipt.change}, at {receipt.at} UTC"),
+        ("erased", erased),
+    ]
+    return [
+        labelled(done),
         "",
-        table(
-            "where", "what", "proof", rows=[(step.store, step.action, one_line(step.proof)) for step in receipt.steps]
-        ),
+        table("where", "what", "proof", rows=[(one.store, one.action, one_line(one.proof)) for one in receipt.steps]),
         "",
         labelled([("not reached", one_line(left)) for left in receipt.uncovered]),
-    )
+    ]
 
 
 @click.command(

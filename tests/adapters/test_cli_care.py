@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
 
 import pytest
+import transformers
 from click.testing import Result
 
+from tercet.adapters.cli.chat import STORIES
 from tercet.store.database import Database
 
 Run = Callable[..., Result]
@@ -100,3 +103,32 @@ def test_a_damaged_memory_is_an_error_and_no_traceback(cli: Run, tmp_path: Path,
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_doctor_examines_a_model(cli: Run) -> None:
+    exact = cli("doctor", "--model", str(STORIES), "--json")
+    assert exact.exit_code == 0, exact.output
+    report = json.loads(exact.stdout)
+    assert list(report) == ["family", "layers", "max_relative_logit_diff", "greedy_equal", "verdict", "reason"]
+    assert (report["family"], report["layers"], report["greedy_equal"]) == ("llama", ["rope"] * 5, True)
+    assert report["max_relative_logit_diff"] < 1e-4
+
+
+def test_doctor_refuses_a_model_that_cannot_attend(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "gpt2").mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(STORIES / name, tmp_path / "gpt2" / name)
+    config = transformers.GPT2Config(
+        vocab_size=512, n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2
+    )
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt2")
+    refused = cli("doctor", "--model", str(tmp_path / "gpt2"), "--json")
+    assert refused.exit_code == 1
+    report = json.loads(refused.stdout)
+    assert (report["family"], report["verdict"]) == ("gpt2", "refused")
+    assert report["reason"]
+    shown = cli("doctor", "--model", str(tmp_path / "gpt2"))
+    assert shown.exit_code == 1
+    assert "refused" in shown.stdout
+    missing = cli("doctor", "--model", str(tmp_path / "nothing"))
+    assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
