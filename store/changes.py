@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 
 from .database import Database
 from .errors import ChangeNotFound
 from .schema import change
+from .scope import within
 
 __all__ = ["Change", "Changes"]
 
@@ -54,7 +55,7 @@ class Changes:
         """Returns the changes that fit, oldest first, of a scope and all below it or of every scope."""
         query = select(change).where(*conditions).order_by(change.c.seq).limit(limit)
         if scope is not None:
-            query = query.where(or_(change.c.scope == scope, change.c.scope.between(scope + "/", scope + "0")))
+            query = query.where(within(scope, change.c.scope))
         with self._database.reading() as connection:
             return [Change(*row) for row in connection.execute(query)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, and_, or_
 
 from .errors import InvalidScope
 from .schema import note
@@ -39,9 +39,10 @@ def checked_scope(scope: object, *, below: str | None = None) -> str:
     return scope
 
 
-def within(scope: str) -> ColumnElement[bool]:
+def within(scope: str, column: ColumnElement[str] = note.c.scope) -> ColumnElement[bool]:
     """Returns the SQL condition that admits a scope and all below it.
 
-    A range instead of LIKE: ``_`` is a wildcard there, and ``'0'`` is the character after ``'/'``.
+    A range instead of LIKE, where ``_`` is a wildcard: ``'0'`` is the character after ``'/'``. Both ends are open,
+    because ``ada0`` is somebody else.
     """
-    return or_(note.c.scope == scope, note.c.scope.between(scope + "/", scope + "0"))
+    return or_(column == scope, and_(column > scope + "/", column < scope + "0"))
