@@ -1,6 +1,6 @@
 """The two clocks: when it happened, and when it was known; by moments and by numbers of changes."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -16,14 +16,10 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.time = datetime(2024, 1, 1, 12, 0, 0, 7, tzinfo=UTC)
-        clock = self
+        monkeypatch.setattr(changes, "datetime", self)
 
-        class Frozen(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:  # noqa: ANN401
-                return clock.time.astimezone(tz)
-
-        monkeypatch.setattr(changes, "datetime", Frozen)
+    def now(self, zone: tzinfo) -> datetime:
+        return self.time.astimezone(zone)
 
 
 @pytest.fixture
