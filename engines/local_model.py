@@ -120,8 +120,8 @@ class LocalModel:
         It ends where the model ends it, after ``max_tokens`` tokens, or where the model's context is full.
 
         Raises:
-            EngineError: the model cannot be loaded, its template refuses the messages, or they leave no room for
-                an answer (nothing is ever cut off).
+            EngineError: the model cannot be loaded or fails, its template refuses the messages, or they leave no
+                room for an answer (nothing is ever cut off).
         """
         return "".join(self.stream(messages, max_tokens=max_tokens))
 
@@ -131,11 +131,18 @@ class LocalModel:
         The answer is made in a thread of its own, which attends to what is attended to where the first piece is
         asked for, and which ends with the iteration.
         """
+        if max_tokens < 1:
+            raise EngineError(f"an answer needs at least one token; max_tokens is {max_tokens}")
         model, tokenizer = self.model, self.tokenizer
         tokens = self._layout(messages)
         settings = self._settings(len(tokens), min(max_tokens, self._room(len(tokens))))
         sink = TextSink(lambda part: str(tokenizer.decode(part, skip_special_tokens=True)))
-        worker = threading.Thread(target=copy_context().run, args=(_answer, model, tokens, settings, sink), daemon=True)
+        worker = threading.Thread(
+            target=copy_context().run,
+            args=(_answer, model, tokens, settings, sink),
+            name="tercet-answer",
+            daemon=True,
+        )
         worker.start()
         try:
             yield from one_turn(sink, end="" if tokenizer.chat_template else _NEXT_USER)

@@ -6,6 +6,8 @@ import queue
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from ..store.errors import EngineError, TercetError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -51,8 +53,10 @@ class TextSink:
 
     def __iter__(self) -> Iterator[str]:
         while (piece := self._queue.get()) is not None:
-            if isinstance(piece, Exception):
+            if isinstance(piece, TercetError):
                 raise piece
+            if isinstance(piece, Exception):
+                raise EngineError(f"the model failed with {type(piece).__name__}: {piece}") from piece
             yield piece
 
     def _hand_on(self, *, whole: bool) -> None:

@@ -75,7 +75,7 @@ def gate(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> GateRepo
     to the first tie that is closer than that.
 
     Returns:
-        the report; a model that cannot be supported is refused in it, with the reason, and never raises.
+        The report; a model that cannot be supported is refused in it, with the reason, and never raises.
     """
     return examine(model, tokenizer).report
 

@@ -55,8 +55,8 @@ class Reader:
             raise UnsupportedModel("its attention adds a learned position bias, which memories do not have")
         output, weights = call.plain()
         keys, values = self.keys.to(output.device), self.values.to(output.device)
-        masses = torch.zeros(self.keys.shape[2], device=output.device)
-        queries = torch.zeros((), device=output.device)
+        masses = keys.new_zeros(keys.shape[2])
+        queries = keys.new_zeros(())
         joined, shares = [], []
         for start, stop in _spans(call, keys.shape[2]):
             local = _log_sum_exp(call, start, stop)

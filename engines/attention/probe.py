@@ -100,8 +100,17 @@ def _layer(model: PreTrainedModel, path: str, near: Seen, far: Seen, number: int
             raise UnsupportedModel(
                 f"in layer {number} keys change with their position in a way that no rotary module of it explains"
             )
+    window = near.window
+    if window is None and _kind(model, number) == "sliding_attention":
+        window = model.config.get_text_config().sliding_window  # the mask knows of it, the layer does not
     heads, _, width = near.key.shape
-    return Layer(path, rotation, near.window, remembers=True, shape=(heads, width, near.value.shape[-1]))
+    return Layer(path, rotation, window, remembers=True, shape=(heads, width, near.value.shape[-1]))
+
+
+def _kind(model: PreTrainedModel, number: int) -> str:
+    """Returns the kind of a layer where the config lists them, or an empty string."""
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return str(kinds[number]) if number < len(kinds) else ""
 
 
 def _rope_types(parameters: object) -> Iterator[str]:

@@ -135,7 +135,7 @@ def test_rows_of_a_left_padded_batch_are_as_if_alone(family: str) -> None:
     with engine.attend([record]) as attention:
         alone = [answer(engine, row, 24) for row in (CONTEXT, short)]
     with engine.attend([record]) as padded:
-        found = engine.model.generate(  # type: ignore[operator]
+        found = engine.model.generate(
             ids, attention_mask=mask, do_sample=False, max_new_tokens=24, min_new_tokens=24, pad_token_id=0
         )
     assert found[:, len(CONTEXT) :].tolist() == alone

@@ -1,6 +1,8 @@
 import contextlib
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,14 +106,23 @@ def test_messages_that_the_template_refuses_are_an_error(folder: Path) -> None:
         LocalModel(folder).generate([])
 
 
-def test_streaming_ends_its_thread_when_nobody_reads_on(folder: Path) -> None:
-    import threading
+def test_streaming_ends_its_thread_when_nobody_reads_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = LocalModel(folder)
 
-    before = threading.active_count()
-    with contextlib.closing(LocalModel(folder).stream(user("w5"), max_tokens=200)) as pieces:
-        assert next(iter(pieces))
-        assert threading.active_count() == before + 1
-    assert threading.active_count() == before
+    def endless(*, streamer: TextSink, **_: object) -> None:
+        while True:
+            streamer.put(torch.tensor([5]))
+            time.sleep(0.001)
+
+    monkeypatch.setattr(model.model, "generate", endless)
+
+    def working() -> int:
+        return sum(thread.name == "tercet-answer" for thread in threading.enumerate())
+
+    with contextlib.closing(model.stream(user("w5"))) as pieces:
+        assert next(pieces) == "w5"
+        assert working() == 1
+    assert working() == 0
 
 
 def test_an_error_in_the_model_reaches_the_reader(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +132,10 @@ def test_an_error_in_the_model_reaches_the_reader(folder: Path, monkeypatch: pyt
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(model.model, "generate", broken)
-    with pytest.raises(RuntimeError, match="out of luck"):
+    with pytest.raises(EngineError, match="the model failed with RuntimeError: out of luck"):
         model.generate(user("w5"))
+    with pytest.raises(EngineError, match="max_tokens is 0"):
+        model.generate(user("w5"), max_tokens=0)
 
 
 def test_an_answer_reads_the_memories_of_its_block_in_its_own_thread(folder: Path) -> None:
