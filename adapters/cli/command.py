@@ -73,8 +73,11 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
     @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text for people.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        location = str(kwargs.pop("location"))
+        if not location:
+            raise click.UsageError("--memory is empty; give the folder of the memory")
         session = Session(
-            str(kwargs.pop("location")),
+            location,
             scope=str(kwargs.pop("scope")),
             vectors=bool(kwargs.pop("vectors")),
             as_json=bool(kwargs.pop("as_json")),

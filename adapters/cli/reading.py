@@ -126,7 +126,7 @@ def show_(session: Session, id: str) -> None:
         session.answer(note_values(note) | {"supports": [fact_values(fact) for fact in made]})
         return
     placed = f"{one_line(note.thread)}, turn {note.position}" if note.thread else ""
-    show(plain(note.text), "")
+    click.echo(f"{plain(note.text)}\n")  # as it is, however long its lines are
     show(
         labelled(
             [

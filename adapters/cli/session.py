@@ -10,6 +10,7 @@ import click
 
 from ...store.errors import AdapterError
 from .plain import safe_json
+from .screen import waiting
 
 if TYPE_CHECKING:
     from ...sdk.memory import Memory
@@ -42,16 +43,17 @@ class Session:
         Raises:
             AdapterError: there is no memory at this place.
         """
-        from ...sdk.memory import Memory  # here, so that --help does not wait for the database's modules
-
         if not new and "://" not in self.location and not (Path(self.location) / "memory.db").exists():
             raise AdapterError(
                 f"there is no memory at {self.location}; write something first, "
                 "or say where it is with --memory or TERCET_MEMORY"
             )
-        if self.vectors:
-            return Memory(self.location, scope=self.scope)
-        return Memory(self.location, scope=self.scope, embedder=None)
+        with waiting("opening"):
+            from ...sdk.memory import Memory  # here, so that --help does not wait for the database's modules
+
+            if self.vectors:
+                return Memory(self.location, scope=self.scope)
+            return Memory(self.location, scope=self.scope, embedder=None)
 
     def answer(self, value: object) -> None:
         """Prints a value as JSON."""

@@ -238,7 +238,8 @@ def _evidence(answer: str, found: int, every: int) -> list[RenderableType]:
         return []
     mark = ("✓", "green") if found == every else ("✗", "yellow")
     turns = "turn that answers" if every == 1 else "turns that answer"
-    return [Text.assemble(mark, f" {found} of {every} {turns} it among the 5 best; expected: {one_line(answer)}")]
+    expected = f"; expected: {one_line(answer)}" if answer else ""
+    return [Text.assemble(mark, f" {found} of {every} {turns} it among the 5 best{expected}")]
 
 
 def _bars(shares: Sequence[float], recall: Recall) -> Table:

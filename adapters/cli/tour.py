@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ __all__ = ["demo"]
 
 _DIALOGUE = Path(__file__).parent / "demo" / "dialogue.json"
 _ASKED = 3  # questions of a given dialogue
+_KINDS = {4: "single-hop", 2: "temporal", 1: "multi-hop", 3: "open-domain"}  # the unanswerable ones are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ def _theirs(transcript: Transcript) -> tuple[_Step, ...]:
     """Returns the steps for a dialogue whose content we do not know."""
     asked = _answerable(transcript)
     found = [
-        _Step("read", f"Read: question {number} of the file", partial(steps.read, question=question.text))
-        for number, question in enumerate(asked, 1)
+        _Step("read", f"Read: a {_KINDS[one.category]} question of the file", partial(steps.read, question=one.text))
+        for one in asked
     ]
     last = asked[-1].text if asked else transcript.turns[0]["text"]
     return (
@@ -135,11 +136,14 @@ def _theirs(transcript: Transcript) -> tuple[_Step, ...]:
 
 
 def _answerable(transcript: Transcript) -> list[Question]:
-    """Returns questions whose evidence is in the dialogue, of different kinds where there are some."""
+    """Returns questions whose evidence is in the dialogue, of different kinds first."""
     sources = {turn["source"] for turn in transcript.turns}
-    fit = [one for one in transcript.questions if one.evidence and set(one.evidence) <= sources]
-    kinds: Mapping[int, Question] = {one.category: one for one in reversed(fit)}
-    first = [kinds[kind] for kind in sorted(kinds, reverse=True)]
+    fit = [
+        one for one in transcript.questions if one.category in _KINDS and one.evidence and set(one.evidence) <= sources
+    ]
+    first = [
+        next(one for one in fit if one.category == kind) for kind in _KINDS if any(o.category == kind for o in fit)
+    ]
     return [*first, *(one for one in fit if one not in first)][:_ASKED]
 
 

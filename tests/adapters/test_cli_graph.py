@@ -88,3 +88,12 @@ def test_graphml_replaces_no_file_unasked(family: Run, tmp_path: Path) -> None:
 
 def test_around_and_output_exclude_each_other(family: Run) -> None:
     assert family("graph", "--around", "Lena", "--output", "x").exit_code == 2
+
+
+def test_facts_that_turn_in_circles_are_drawn_once(cli: Run) -> None:
+    for fact in ("A|knows|A", "A|knows|B", "B|knows|A", "B|knows|C", "C|knows|A"):
+        cli("write", f"It says {fact}.", "--fact", fact)
+    shown = cli("graph", "--around", "A")
+    assert shown.exit_code == 0
+    assert len(shown.stdout.splitlines()) < 60
+    assert cli("graph", "--output", "circles.graphml").exit_code == 0

@@ -101,6 +101,9 @@ def test_lines_are_written_all_or_none(cli: Run) -> None:
         ("write", "x", "--metadata", "[" * 200_000),
         ("undo", "first"),
         ("frobnicate",),
+        ("forget",),
+        ("forget", "--yes"),
+        ("list", "--memory", ""),
         ("write", "x", "--no-such-option"),
     ],
     ids=lambda arguments: " ".join(arguments)[:40],
@@ -120,6 +123,7 @@ def test_wrong_usage_exits_2_and_writes_nothing(cli: Run, arguments: tuple[str, 
         (("write", "a\udc80b"), "lone surrogate"),
         (("write", "x", "--happened", "2024-13-01"), "happened is not a date"),
         (("write", "x", "--happened", "99999-01-01"), "happened is not a date"),
+        (("write", "x", "--happened", "-0001-01-01"), "happened is not a date"),
         (("write", "x", "--origin", "elsewhere"), "origin 'elsewhere' is unknown"),
         (("write", "x", "--speaker", "two\nlines"), "speaker must be a single line"),
         (("write", "x", "--metadata", '{"n": 9223372036854775808}'), "outside 64 bits"),
@@ -293,3 +297,16 @@ def test_a_forget_that_could_not_erase_says_so(cli: Run, tmp_path: Path) -> None
     assert result.exit_code == 1
     assert "STILL FOUND" in result.stdout
     assert result.stderr.splitlines()[-1].startswith("error: the notes are forgotten, but not every byte")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and modes are those of POSIX")
+def test_a_folder_that_others_could_swap_is_refused(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    linked = cli("write", "x", "--memory", "link")
+    assert (linked.exit_code, linked.stderr.count("\n")) == (1, 1)
+    assert "is a link" in linked.stderr
+    (tmp_path / "real").chmod(0o777)
+    loose = cli("write", "x", "--memory", "real")
+    assert loose.exit_code == 1
+    assert "chmod 700" in loose.stderr
