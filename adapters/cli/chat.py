@@ -173,9 +173,12 @@ def _lines(person: bool) -> Iterator[str]:
         return
     with suppress(ImportError):
         import readline  # noqa: F401  (gives input() its editing and its history)
-    with suppress(EOFError):
-        while True:
+    while True:
+        try:
             yield input("> ").strip()
+        except EOFError:
+            click.echo()  # the prompt's line ends
+            return
 
 
 def _show_piece(piece: str) -> None:
