@@ -51,6 +51,11 @@ def _told(scrubbed: Scrubbed) -> list[Step]:
     return [
         Step("full text", "merged", "both indexes optimised, so that no segment keeps a deleted word"),
         Step(
+            "database",
+            "NOT written anew" if scrubbed.problem else "written anew",
+            scrubbed.problem or "VACUUM: no page keeps a copy of a deleted row",
+        ),
+        Step(
             "write-ahead log",
             "emptied" if scrubbed.log_emptied else "NOT emptied",
             f"checkpoint answered busy={busy}, log={pages}, moved={moved}",
@@ -66,6 +71,9 @@ def _told(scrubbed: Scrubbed) -> list[Step]:
 def _left(scrubbed: Scrubbed | None) -> list[str]:
     if scrubbed is None:
         return ["the bytes in the store's own files, until they are overwritten: forget with erase=True removes them"]
+    left = [f"{name}, where bytes were still found" for name in sorted(scrubbed.found)]
     if not scrubbed.log_emptied:
-        return ["the write-ahead log, until the reader that is open now closes: close it, then `tercet doctor --erase`"]
-    return [f"{name}, where bytes were still found" for name in sorted(scrubbed.found)]
+        left = ["the write-ahead log, until the reader that is open now closes: close it, then `tercet doctor --erase`"]
+    if scrubbed.problem:
+        left.append(f"free space inside memory.db, which was not written anew: {scrubbed.problem}")
+    return left

@@ -147,6 +147,22 @@ class Database:
                 raw.close()
         return row
 
+    def rewrite(self) -> None:
+        """Writes every page anew, with nothing in it but what is still there.
+
+        ``secure_delete`` overwrites deleted rows, but not the copies that SQLite leaves in the free part of a page
+        when it moves rows between pages.
+
+        Raises:
+            StoreError: there is no room for a second copy of the file.
+        """
+        with self._telling(), self.exclusive():
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("VACUUM")
+            finally:
+                raw.close()
+
     def size(self) -> int:
         """Returns the bytes of every file in the folder."""
         return sum(_size(path) for path in self.folder.rglob("*") if path.is_file())

@@ -1,9 +1,9 @@
 """Erasing: after the rows are deleted, their bytes go too, and another process looks whether they are gone.
 
-A DELETE leaves words in the full text's shadow tables, pages in the write-ahead log, and files in other places.
-Source of the order of steps: measured on SQLite 3.40; ``secure_delete`` overwrites freed pages, ``optimize`` merges the
-full text's segments, a truncating checkpoint empties the log. The scan runs in another process because opening the
-database file in this one would drop SQLite's locks on it.
+A DELETE leaves words in the full text's shadow tables, copies in the free part of pages, pages in the write-ahead
+log, and files in other places. Source of the order of steps: measured on SQLite 3.40; ``optimize`` merges the full
+text's segments, ``VACUUM`` writes every page anew, a truncating checkpoint empties the log. The scan runs in another
+process because opening the database file in this one would drop SQLite's locks on it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection, column, exists, func, or_, select, table, text
 
 from .database import Database
+from .errors import StoreError
 from .names import words_of
 from .note import Note
 from .schema import embedding, mention, meta, note, relation, triplet
@@ -82,19 +83,21 @@ class Scrubbed:
     Attributes:
         log_emptied: whether the write-ahead log could be emptied; a reader that is still open prevents it.
         pages: (busy, pages in the log, pages moved), SQLite's answer to the checkpoint.
+        problem: why the file could not be written anew; empty if it was.
         needles: how many different byte strings were looked for.
         found: file -> how many of them were found in it; empty when the bytes are gone.
     """
 
     log_emptied: bool
     pages: tuple[int, int, int]
+    problem: str
     needles: int
     found: dict[str, int]
 
     @property
     def clean(self) -> bool:
-        """Whether the log was emptied and nothing was found."""
-        return self.log_emptied and not self.found
+        """Whether the file was written anew, the log was emptied, and nothing was found."""
+        return self.log_emptied and not self.problem and not self.found
 
 
 def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path]) -> Needles:
@@ -125,8 +128,13 @@ def scrub(database: Database, needles: Needles) -> Scrubbed:
     with database.writing() as connection:
         for index in ("words", "fact_words"):
             connection.execute(text(f"INSERT INTO {index}({index}) VALUES('optimize')"))
+    problem = ""
+    try:
+        database.rewrite()
+    except StoreError as error:  # the notes are forgotten already: what is left to do is for the receipt to say
+        problem = str(error)
     pages = database.checkpoint()
-    return Scrubbed(pages[0] == 0, pages, len(needles.all), scan(database.folder, needles.all))
+    return Scrubbed(pages[0] == 0, pages, problem, len(needles.all), scan(database.folder, needles.all))
 
 
 def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
