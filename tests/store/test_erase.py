@@ -22,7 +22,7 @@ print(*(sum(data.count(needle) for data in files) for needle in needles))
 """
 
 SECRET = {
-    "text": "Zanzibarian pomegranates hide underneath Quetzalcoatl's typewriter; naïveté überflüssig.",
+    "text": "Zanzibarian pomegranates hide underneath Quetzalcoatl's bandoneon; naïveté überflüssig.",
     "speaker": "Quillfeather Marmaduke",
     "source": "chat:Xylographer",
     "thread": "Thunderstruckness",
@@ -106,7 +106,7 @@ def test_another_process_finds_nothing_of_what_was_erased(ada: Memory, memory: M
     assert disagreements(ada._store) == []
     ada.close()
     with memory() as again:
-        assert again.read("Zanzibarian pomegranates typewriter", by=["words"]).notes == ()
+        assert again.read("Zanzibarian pomegranates bandoneon", by=["words"]).notes == ()
     assert sum(hits(memory.home / "memory", needles)) == 0
 
 
