@@ -56,12 +56,15 @@ class Database:
         _prepare(folder)
         self.file = folder / _FILE
         self._timeout = timeout
-        self._thread_lock = threading.RLock()
-        self._file_lock = FileLock(folder / "writer.lock", mode=0o600)
-        self._current = threading.local()
+        self._make_locks()
         self._engine = _engine(self.file, timeout)
         self._writer = self._engine.execution_options(tercet_writes=True)
-        _forget_connections_in_children(self._engine)
+        _begin_anew_in_children(self)
+
+    def _make_locks(self) -> None:
+        self._thread_lock = threading.RLock()
+        self._file_lock = FileLock(self.folder / "writer.lock", mode=0o600)
+        self._current = threading.local()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -236,17 +239,18 @@ def _engine(file: Path, timeout: float) -> Engine:
     return engine
 
 
-def _forget_connections_in_children(engine: Engine) -> None:
-    """SQLite connections must not cross a fork: the child drops them without closing the parent's files."""
+def _begin_anew_in_children(database: Database) -> None:
+    """Neither connections nor locks may cross a fork: the child drops them without closing the parent's files."""
     if hasattr(os, "register_at_fork"):
-        known = weakref.ref(engine)
+        known = weakref.ref(database)
 
-        def drop() -> None:
+        def begin_anew() -> None:
             alive = known()
             if alive is not None:
-                alive.dispose(close=False)
+                alive._engine.dispose(close=False)
+                alive._make_locks()
 
-        os.register_at_fork(after_in_child=drop)
+        os.register_at_fork(after_in_child=begin_anew)
 
 
 def _size(path: Path) -> int:
