@@ -19,6 +19,7 @@ from .errors import TercetError
 from .migrations import MIGRATIONS, version_of
 from .schema import change, embedding, form, meta, record
 from .scrub import Needles, scrub
+from .vectors import faiss_device
 
 __all__ = ["Finding", "check_machine", "check_store", "empty_log", "filesystem_of", "wal_is_safe"]
 
@@ -45,8 +46,6 @@ class Finding:
 
 def check_machine() -> list[Finding]:
     """Returns what SQLite and faiss of this machine can do."""
-    import faiss
-
     version = sqlite3.sqlite_version
     if wal_is_safe(sqlite3.sqlite_version_info):
         sqlite = Finding("sqlite", "ok", version)
@@ -57,8 +56,7 @@ def check_machine() -> list[Finding]:
             f"{version} can damage a file when two connections write and checkpoint at the same instant (mended in "
             "3.51.3, 3.50.7 and 3.44.6); Tercet locks around both, so let no other program write to memory.db",
         )
-    cards = int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0
-    return [sqlite, Finding("faiss", "ok", f"{faiss.__version__} on {f'{cards} GPU' if cards else 'the CPU'}")]
+    return [sqlite, Finding("faiss", "ok", faiss_device())]
 
 
 def check_store(folder: Path) -> list[Finding]:

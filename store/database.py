@@ -114,6 +114,13 @@ class Database:
                 self.checkpoint("PASSIVE")
 
     @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Inside `writing`: takes back what was done in the block if it raises, and only that."""
+        connection: Connection = self._current.connection
+        with connection.begin_nested():
+            yield
+
+    @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Holds the writer's lock against other threads and processes."""
         if not self._thread_lock.acquire(timeout=self._timeout):

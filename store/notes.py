@@ -218,6 +218,11 @@ class Notes:
         self._store(fresh, "write", [item.id for item in fresh])
         return notes, fresh
 
+    def unwritten(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Returns the drafts whose key, if they have one, names no note yet."""
+        known = self._keyed(drafts)
+        return [draft for draft in drafts if (draft.scope, draft.key or "") not in known]
+
     def replace(self, old: Note, draft: Draft, op: str) -> Note:
         """Writes a newer version of a note and retires the old one; turns after it now follow the new one."""
         new = _new(draft, self.changes.last() + 1, self.changes.clock(), old=old)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from .changes import Change
 from .database import Database
-from .errors import CannotUndo, InvalidInput
-from .form import Embedder, Encoder, Extractor, Form
+from .errors import CannotUndo, InvalidInput, StoreError
+from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
+from .merging import Merging
 from .migrations import MIGRATIONS, migrate, version_of
 from .note import Draft, Note, spoken
 from .notes import Notes
-from .progress import applied, reach
+from .progress import positions, reach
 from .records import KeysValues
 from .schema import change, note
 from .triplets import Triplets
@@ -25,6 +27,7 @@ from .words import Words
 __all__ = ["Forgotten", "Store"]
 
 _BATCH = 256
+_STEP = 64  # texts embedded between two reports of progress
 _KEPT = ("text", "scope", "speaker", "source", "thread", "happened", "facts", "origin", "metadata")
 Progressed = Callable[[int], None]
 Witness = Callable[[Sequence[Note], Sequence[Path]], None]
@@ -47,6 +50,14 @@ class Forgotten:
     files: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What one caller wants written, with the vectors that were made for it."""
+
+    drafts: Sequence[Draft]
+    vectors: Mapping[str, Vector]
+
+
 class Store:
     """Notes and their forms in one folder.
 
@@ -67,6 +78,7 @@ class Store:
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
         self.vectors = Vectors(self.database, embedder) if embedder else None
+        self._writes: Merging[_Write, list[Note]] = Merging(self._write_together)
         try:
             self._open()
         except BaseException:
@@ -86,8 +98,8 @@ class Store:
 
     def write(self, drafts: Sequence[Draft], *, progressed: Progressed | None = None) -> list[Note]:
         """Writes drafts and everything derived from them, all or nothing; returns their notes in order."""
-        with self.embedded(drafts, progressed), self.changing():
-            return self.add(drafts)
+        with self.embedded(self.notes.unwritten(drafts), progressed):
+            return self._writes.run(_Write(drafts, self.vectors.staged() if self.vectors else {}))
 
     def revise(self, old: Note, draft: Draft, *, op: str = "revise") -> Note:
         """Replaces a current note by a newer version; all forms change with it.
@@ -110,7 +122,7 @@ class Store:
             before: called with all versions and their files while they are still there, in the same transaction.
         """
         with self.changing():
-            lineages = sorted({self.notes.lineage(item) for item in chosen})
+            lineages = dict.fromkeys(self.notes.lineage(item) for item in chosen)
             victims = tuple(item for lineage in lineages for item in self.notes.revisions(lineage))
             ids, nums = [item.id for item in victims], [item.num for item in victims]
             keys_values = self.keys_values()
@@ -168,8 +180,8 @@ class Store:
     def embedded(self, drafts: Sequence[Draft | Note], progressed: Progressed | None = None) -> Iterator[None]:
         """Embeds texts ahead of the transaction that is opened inside, so that no model runs while others wait."""
         try:
-            for start in range(0, len(drafts), _BATCH):
-                part = drafts[start : start + _BATCH]
+            for start in range(0, len(drafts), _STEP):
+                part = drafts[start : start + _STEP]
                 if self.vectors:
                     self.vectors.stage([spoken(draft) for draft in part])
                 if progressed:
@@ -187,6 +199,28 @@ class Store:
                 form.add(fresh)
             self._reach(fresh[-1].num)
         return notes
+
+    def _write_together(self, writes: Sequence[_Write]) -> list[list[Note] | Exception]:
+        """Adds the drafts of several callers in one transaction; a caller's mistake is that caller's alone."""
+        if self.vectors:
+            for write in writes:
+                self.vectors.lend(write.vectors)
+        with self.changing():
+            if len(writes) == 1:
+                return [self.add(writes[0].drafts)]
+            try:
+                with self.database.savepoint():
+                    notes = iter(self.add([draft for write in writes for draft in write.drafts]))
+                    return [list(islice(notes, len(write.drafts))) for write in writes]
+            except StoreError:
+                return [self._add_alone(write) for write in writes]
+
+    def _add_alone(self, write: _Write) -> list[Note] | Exception:
+        try:
+            with self.database.savepoint():
+                return self.add(write.drafts)
+        except StoreError as error:
+            return error
 
     def replace(self, old: Note, draft: Draft, op: str) -> Note:
         """Adds a newer version of a note; the old one stays in the forms, for reads of the past."""
@@ -238,17 +272,14 @@ class Store:
         self.keys_values().collect()
 
     def _catch_up(self) -> None:
+        """Gives each form what was written while it was not open, for example without an embedder."""
+        last, seen = self.notes.changes.last(), positions(self.database)
         for form in self.forms:
-            for batch in self._unseen(form):
-                with self.database.writing():
-                    form.add(batch)
-                    reach(self.database, [form.name], batch[-1].num)
-
-    def _unseen(self, form: Form) -> Iterator[list[Note]]:
-        """Notes written while the form was not open, for example without an embedder."""
-        seen = applied(self.database, form.name)
-        if seen < self.notes.changes.last():
-            yield from self.notes.batches(note.c.num > seen, size=_BATCH)
+            if seen.get(form.name, 0) < last:
+                for batch in self.notes.batches(note.c.num > seen.get(form.name, 0), size=_BATCH):
+                    with self.database.writing():
+                        form.add(batch)
+                        reach(self.database, [form.name], batch[-1].num)
 
     def _refresh(self, after: Sequence[Note]) -> None:
         """The words of a note include the turn before it: index those again whose turn before has changed."""

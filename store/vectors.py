@@ -7,7 +7,7 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .note import Note, spoken
 from .progress import applied
 from .schema import change, embedding, meta
 
-__all__ = ["Vectors"]
+__all__ = ["Vectors", "faiss_device"]
 
 _BATCH = 500
 
@@ -80,6 +80,14 @@ class Vectors:
         new = [words for words in dict.fromkeys(texts) if words not in staged]
         if new:
             staged.update(zip(new, self._checked(self._embedder.embed(new), len(new)), strict=True))
+
+    def staged(self) -> Mapping[str, Vector]:
+        """Returns what this thread has staged: text -> vector."""
+        return dict(self._staged.__dict__)
+
+    def lend(self, vectors: Mapping[str, Vector]) -> None:
+        """Lets this thread use what another one has staged, until its next `unstage`."""
+        self._staged.__dict__.update(vectors)
 
     def unstage(self) -> None:
         """Drops what this thread has staged."""
@@ -211,3 +219,11 @@ def _bits(nums: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     flags = np.zeros(int(nums[-1]) + 1, bool)
     flags[nums] = True
     return np.packbits(flags, bitorder="little")
+
+
+def faiss_device() -> str:
+    """Returns the version of faiss and what it was built for."""
+    import faiss
+
+    cards = int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0
+    return f"{faiss.__version__} on {f'{cards} GPU' if cards else 'the CPU'}"
