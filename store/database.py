@@ -12,8 +12,8 @@ import sqlite3
 import stat
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ __all__ = ["Database"]
 
 _CHECKPOINT_BYTES = 8 << 20
 _PRAGMAS = (
-    "journal_mode=wal",
     "synchronous=full",
     "foreign_keys=on",
     "secure_delete=on",
@@ -57,7 +56,7 @@ class Database:
         self.file = folder / _FILE
         self._timeout = timeout
         self._make_locks()
-        self._engine = _engine(self.file, timeout)
+        self._engine = _engine(self.file, timeout, self.exclusive)
         self._writer = self._engine.execution_options(tercet_writes=True)
         _begin_anew_in_children(self)
 
@@ -223,7 +222,7 @@ def _refuse_unsafe(folder: Path) -> None:
         raise InvalidInput(f"{folder / _FILE} is a link; put the file itself there")
 
 
-def _engine(file: Path, timeout: float) -> Engine:
+def _engine(file: Path, timeout: float, exclusive: Callable[[], AbstractContextManager[None]]) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
         connect_args={"timeout": timeout},
@@ -237,6 +236,9 @@ def _engine(file: Path, timeout: float) -> Engine:
         connection.isolation_level = None  # SQLAlchemy begins, not the driver
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            with exclusive():  # a new file: turning the log on needs it alone, and SQLite does not wait for that
+                connection.execute("PRAGMA journal_mode=wal")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
