@@ -102,7 +102,7 @@ class Notes:
         def nums() -> npt.NDArray[np.int64]:
             with self._database.reading() as connection:
                 found = connection.execute(select(note.c.num).where(*conditions).order_by(note.c.num))
-                return np.fromiter((row[0] for row in found), np.int64)
+                return np.fromiter((row[0] for row in found.all()), np.int64)
 
         return Among(conditions, nums, chosen)
 
@@ -171,7 +171,7 @@ class Notes:
         with self._database.reading() as connection:
             for start in range(0, len(wanted), _BATCH):
                 part = wanted[start : start + _BATCH]
-                for row in connection.execute(select(*columns).where(note.c.num.in_(part), note.c.thread != "")):
+                for row in connection.execute(select(*columns).where(note.c.num.in_(part), note.c.thread != "")).all():
                     num, before, thread, happened, speaker, words = row
                     asks = words.rstrip().endswith("?") and len(words.split()) <= _SHORT_QUESTION
                     found[num] = Turn(before, (thread, happened), speaker, asks)

@@ -95,7 +95,7 @@ class Triplets:
         )
         best: dict[int, Hit] = {}
         with self._database.reading() as connection:
-            for num, subject, relation, target, value in connection.execute(query):
+            for num, subject, relation, target, value in connection.execute(query).all():
                 best.setdefault(num, Hit(num, -value, (subject, relation, target)))
                 if len(best) == k:
                     break
@@ -185,7 +185,7 @@ class Triplets:
                     known=row.known,
                     trusted=row.origin not in ("web", "model"),
                 )
-                for row in connection.execute(query)
+                for row in connection.execute(query).all()
             ]
 
     def _facts(self, item: Note) -> list[Triplet]:

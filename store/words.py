@@ -86,7 +86,7 @@ class Words:
             .limit(k)
         )
         with self._database.reading() as connection:
-            hits = [Hit(num, -value) for num, value in connection.execute(query)]
+            hits = [Hit(num, -value) for num, value in connection.execute(query).all()]
         return hits or self._containing(cue.text, k, among)
 
     def applied(self) -> int:
@@ -118,7 +118,7 @@ class Words:
             .limit(k)
         )
         with self._database.reading() as connection:
-            return [Hit(num, float(value)) for num, value in connection.execute(query)]
+            return [Hit(num, float(value)) for num, value in connection.execute(query).all()]
 
 
 def quoted(question: str) -> list[str]:
