@@ -1,0 +1,318 @@
+"""A memory of three scopes against a model of plain dictionaries: every verb in any order, and every form agrees."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from factories import HashEncoder, Memories, disagreements  # type: ignore[import-not-found]
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from tercet.sdk import Memory
+from tercet.store.errors import CannotUndo, InvalidInput, InvalidScope, KeyReused, NoteNotFound
+from tercet.store.note import Note
+
+SCOPES = ("ada", "ada/work", "ada0")
+WORDS = "apple pear river Lisbon Porto Ada Mia where likes 日本".split()
+PEOPLE = ("Ada", "Mia")
+
+scopes = st.sampled_from(SCOPES)
+bodies = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+threads = st.sampled_from(["", "", "t", "u"])
+homes = st.none() | st.tuples(st.sampled_from(PEOPLE), st.sampled_from(["Lisbon", "Porto", "Faro"]))
+picks = st.integers(0, 1000)
+
+
+@dataclass
+class Memo:
+    """One version of a note, as the model knows it."""
+
+    id: str
+    text: str
+    scope: str
+    thread: str
+    lineage: str
+    num: int
+    home: tuple[str, str] | None
+    key: str | None = None
+    replaces: str | None = None
+    current: bool = True
+    taken_back: bool = False
+
+
+@dataclass
+class Model:
+    """What must be remembered."""
+
+    memos: dict[str, Memo] = field(default_factory=dict)
+    turns: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (scope, thread) -> lineages in order
+    moments: list[frozenset[str]] = field(default_factory=lambda: [frozenset()])  # per change: what was current
+    forgotten: dict[str, str] = field(default_factory=dict)  # id -> text
+
+    def current(self, scope: str) -> list[Memo]:
+        """Visible to a handle, newest first."""
+        found = [memo for memo in self.memos.values() if memo.current and sees(scope, memo.scope)]
+        return sorted(found, key=lambda memo: -memo.num)
+
+    def of(self, lineage: str) -> Memo:
+        return next(memo for memo in self.memos.values() if memo.lineage == lineage and memo.current)
+
+    def previous(self, memo: Memo) -> str:
+        turns = self.turns[memo.scope, memo.thread] if memo.thread else [memo.lineage]
+        place = turns.index(memo.lineage)
+        return self.of(turns[place - 1]).text if place else ""
+
+    def changed(self, times: int = 1) -> None:
+        now = frozenset(memo.id for memo in self.memos.values() if memo.current)
+        self.moments += [now] * times
+
+
+def sees(scope: str, other: str) -> bool:
+    return other == scope or other.startswith(scope + "/")
+
+
+class Comparison(RuleBasedStateMachine):
+    """Does everything twice: in a memory, and in the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.home = Path(tempfile.mkdtemp(prefix="tercet-stateful-"))
+        self.memories = Memories(self.home)
+        self.handles: dict[str, Memory] = {scope: self.memories(scope) for scope in SCOPES}
+        self.encoder = HashEncoder()
+        self.model = Model()
+        self.counter = 0
+
+    def teardown(self) -> None:
+        self.memories.close()
+        shutil.rmtree(self.home)
+
+    # what a test does
+
+    @rule(scope=scopes, body=bodies, thread=threads, home=homes, keyed=st.booleans())
+    def write(self, scope: str, body: str, thread: str, home: tuple[str, str] | None, keyed: bool) -> None:
+        text, key = self._text(body), f"key {self.counter}" if keyed else None
+        facts = [(home[0], "lives in", home[1])] if home else []
+        note = self.handles[scope].write(text, thread=thread, facts=facts, key=key)
+        assert note.text == text
+        self._written(note, home)
+        self.model.changed()
+
+    @rule(scope=scopes, written=st.lists(st.tuples(bodies, threads, homes), min_size=2, max_size=5))
+    def write_many(self, scope: str, written: list[tuple[str, str, tuple[str, str] | None]]) -> None:
+        drafts = [
+            {"text": self._text(body), "thread": thread, "facts": [(home[0], "lives in", home[1])] if home else []}
+            for body, thread, home in written
+        ]
+        for note, (_, _, home) in zip(self.handles[scope].write_many(drafts), written, strict=True):
+            self._written(note, home)
+            self.model.changed()
+
+    @rule(pick=picks, same=st.booleans())
+    def write_a_key_again(self, pick: int, same: bool) -> None:
+        if memo := self._pick([memo for memo in self.model.memos.values() if memo.key], pick):
+            facts = [(memo.home[0], "lives in", memo.home[1])] if memo.home else []
+            handle = self.handles[memo.scope]
+            if same:
+                assert handle.write(memo.text, thread=memo.thread, facts=facts, key=memo.key).id == memo.id
+            else:
+                with pytest.raises(KeyReused):
+                    handle.write_many(["not written", {"text": "other", "key": memo.key}])
+
+    @rule(scope=scopes, pick=picks, body=bodies, home=homes)
+    def revise(self, scope: str, pick: int, body: str, home: tuple[str, str] | None) -> None:
+        memo = self._pick(list(self.model.memos.values()), pick)
+        if not memo:
+            return
+        facts = [(home[0], "lives in", home[1])] if home else []
+        text = self._text(body)
+        if not sees(scope, memo.scope):
+            with pytest.raises(NoteNotFound):
+                self.handles[scope].revise(memo.id, text, facts=facts)
+        elif not memo.current:
+            with pytest.raises(InvalidInput, match="not current"):
+                self.handles[scope].revise(memo.id, text, facts=facts)
+        else:
+            self._replaced(memo, self.handles[scope].revise(memo.id, text, facts=facts), home)
+
+    @rule(pick=picks)
+    def undo(self, pick: int) -> None:
+        memo = self._pick(list(self.model.memos.values()), pick)
+        if not memo:
+            return
+        handle = self.handles[memo.scope]
+        if not memo.current:
+            with pytest.raises(CannotUndo):
+                handle.undo(memo.num)
+        elif memo.replaces is None:
+            assert handle.undo(memo.num) is None
+            memo.current, memo.taken_back = False, True
+            if memo.thread:
+                self.model.turns[memo.scope, memo.thread].remove(memo.lineage)
+            self.model.changed()
+        else:
+            earlier = self.model.memos[memo.replaces]
+            note = handle.undo(memo.num)
+            assert note
+            assert note.text == earlier.text
+            self._replaced(memo, note, earlier.home)
+
+    @rule(scope=scopes, chosen=st.lists(picks, min_size=1, max_size=3), erase=st.integers(0, 9).map(lambda n: n == 0))
+    def forget(self, scope: str, chosen: list[int], erase: bool) -> None:
+        memos = [memo for pick in chosen if (memo := self._pick(list(self.model.memos.values()), pick))]
+        if not memos:
+            return
+        ids = [memo.id for memo in memos]
+        if not all(sees(scope, memo.scope) for memo in memos):
+            with pytest.raises(NoteNotFound):
+                self.handles[scope].forget(*ids)
+            return
+        receipt = self.handles[scope].forget(*ids, erase=erase)
+        assert receipt.erased == erase
+        lineages = {memo.lineage for memo in memos}
+        gone = [memo for memo in self.model.memos.values() if memo.lineage in lineages]
+        assert set(receipt.notes) == {memo.id for memo in gone}
+        for memo in gone:
+            del self.model.memos[memo.id]
+            self.model.forgotten[memo.id] = memo.text
+            turns = self.model.turns.get((memo.scope, memo.thread), [])
+            if memo.lineage in turns:
+                turns.remove(memo.lineage)
+        self.model.changed(len(gone))
+
+    @rule(pick=picks)
+    def encode(self, pick: int) -> None:
+        if memo := self._pick(list(self.model.memos.values()), pick):
+            store = self.handles[memo.scope]._store
+            store.keys_values(self.encoder).records([store.notes.get(memo.id, memo.scope)])
+
+    @rule(form=st.sampled_from(["words", "vectors", "triplets", "graph"]), scope=scopes)
+    def rebuild(self, form: str, scope: str) -> None:
+        self.handles[scope].rebuild(forms=[form])
+
+    @rule(scope=scopes)
+    def reopen(self, scope: str) -> None:
+        self.handles[scope].close()
+        self.handles[scope] = self.memories(scope)
+
+    @rule(scope=scopes)
+    def move(self, scope: str) -> None:
+        """An export makes the same memory elsewhere."""
+        self.counter += 1
+        lines = list(self.handles[scope].export())
+        with self.memories(scope, f"copy-{self.counter}") as copy:
+            copy.import_(lines)
+            assert list(copy.export()) == lines
+            assert seen(copy) == seen(self.handles[scope])
+            assert disagreements(copy._store) == []
+
+    @precondition(lambda self: self.model.forgotten)
+    @rule(scope=scopes, pick=picks)
+    def look_for_the_forgotten(self, scope: str, pick: int) -> None:
+        id = sorted(self.model.forgotten)[pick % len(self.model.forgotten)]
+        with pytest.raises(NoteNotFound):
+            self.handles[scope].get(id)
+        read = self.handles[scope].read(self.model.forgotten[id], k=100, known_at=10**9)
+        assert id not in [note.id for note in read.notes]
+
+    # what must hold after each of it
+
+    @rule(scope=scopes, question=bodies, change=picks, form=st.sampled_from(["words", "vectors", "triplets", "graph"]))
+    def read(self, scope: str, question: str, change: int, form: str) -> None:
+        handle = self.handles[scope]
+        visible = {memo.id for memo in self.model.current(scope)}
+        assert {note.id for note in handle.read(question, k=100).notes} <= visible
+        assert {note.id for note in handle.read(question, k=100, by=[form]).notes} <= visible
+        change %= len(self.model.moments)
+        then = {id for id in self.model.moments[change] if id in self.model.memos}
+        then = {id for id in then if sees(scope, self.model.memos[id].scope)}
+        assert {note.id for note in handle.notes(known_at=change, limit=1000)} == then
+        assert {note.id for note in handle.read(question, k=100, known_at=change).notes} <= then
+        with pytest.raises(InvalidScope):
+            handle.read(question, scope="ada1")
+
+    @invariant()
+    def notes_are_those_of_the_model(self) -> None:
+        for scope, handle in self.handles.items():
+            expected = self.model.current(scope)
+            notes = handle.notes(limit=1000)
+            assert [(note.id, note.text, note.scope) for note in notes] == [(m.id, m.text, m.scope) for m in expected]
+            assert [note.previous for note in notes] == [self.model.previous(memo) for memo in expected]
+
+    @invariant()
+    def newest_words_are_found_by_every_form(self) -> None:
+        for scope, handle in self.handles.items():
+            for memo in self.model.current(scope)[:2]:
+                token = memo.text.split()[0]
+                for by in (["words"], ["vectors"]):
+                    assert memo.id in [note.id for note in handle.read(token, k=1000, by=by).notes]
+
+    @invariant()
+    def facts_are_those_of_the_model(self) -> None:
+        for scope, handle in self.handles.items():
+            told = [memo for memo in reversed(self.model.current(scope)) if memo.home]
+            latest = {memo.home[0]: memo.home[1] for memo in told if memo.home}
+            assert {fact.subject: fact.object for fact in handle.facts(relation="lives in")} == latest
+            ended = handle.facts(relation="lives in", superseded=True)
+            assert {(fact.subject, fact.object) for fact in ended} == {memo.home for memo in told}
+
+    @invariant()
+    def forms_agree(self) -> None:
+        store = self.handles["ada"]._store
+        assert disagreements(store) == []
+        records = store.keys_values(self.encoder)
+        folder = self.home / "memory" / "records"
+        assert records.count() == (len(list(folder.iterdir())) if folder.exists() else 0)
+        assert self.handles["ada"].stats().change == len(self.model.moments) - 1
+
+    # how
+
+    def _text(self, body: str) -> str:
+        self.counter += 1
+        return f"token{self.counter} {body}"
+
+    @staticmethod
+    def _pick(memos: list[Memo], pick: int) -> Memo | None:
+        return memos[pick % len(memos)] if memos else None
+
+    def _written(self, note: Note, home: tuple[str, str] | None) -> None:
+        self.model.memos[note.id] = Memo(note.id, note.text, note.scope, note.thread, note.id, note.num, home, note.key)
+        if note.thread:
+            self.model.turns.setdefault((note.scope, note.thread), []).append(note.id)
+
+    def _replaced(self, old: Memo, note: Note, home: tuple[str, str] | None) -> None:
+        old.current = False
+        self.model.memos[note.id] = Memo(
+            note.id, note.text, note.scope, note.thread, old.lineage, note.num, home, replaces=old.id
+        )
+        self.model.changed()
+
+
+def seen(memory: Memory) -> object:
+    return [
+        (note.id, note.text, note.thread, note.previous, note.known, note.facts) for note in memory.notes(limit=1000)
+    ]
+
+
+def _run(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Comparison,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_a_memory_does_what_its_model_does() -> None:
+    _run(examples=12, steps=20)
+
+
+@pytest.mark.slow
+def test_a_memory_does_what_its_model_does_for_long() -> None:
+    _run(examples=150, steps=50)
