@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...engines.attention import GateReport
     from ...store.checks import Finding
 
-__all__ = ["doctor", "rebuild"]
+__all__ = ["doctor", "gate_told", "rebuild"]
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

@@ -20,7 +20,7 @@ from .session import Session
 if TYPE_CHECKING:
     from ...sdk.memory import Memory
 
-__all__ = ["export", "import_"]
+__all__ = ["export", "import_", "import_dialogues"]
 
 _LINE_LIMIT = 8 << 20  # bytes; far more than the largest note makes
 _PEEK = 4096  # bytes

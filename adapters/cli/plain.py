@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 
-__all__ = ["cut", "one_line", "plain", "safe_json"]
+__all__ = ["cut", "one_line", "plain", "safe_json", "safe_line"]
 
 # Nothing to see, although Python calls them printable: Unicode's Default_Ignorable_Code_Point, and the blank
 # Braille pattern. U+FE0F stays: it only asks for the coloured form of an emoji.
