@@ -28,7 +28,7 @@ _SHORT_QUESTION = 20  # words
 _before = note.alias("before")
 _COLUMNS = [column for column in note.c if column.name != "lineage"]
 _PLAIN = [column.name for column in note.c if column.name not in ("metadata", "facts", "lineage", "previous")]
-_DEFAULTS = Triplet("", "", "")
+_DEFAULTS = asdict(Triplet("", "", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +379,7 @@ def same_content(item: Note, draft: Draft) -> bool:
 
 def stated(fact: Triplet) -> dict[str, object]:
     """Returns what of a caller's triplet is not a default, to keep rows small."""
-    return {name: value for name, value in asdict(fact).items() if value != getattr(_DEFAULTS, name)}
+    return {name: value for name, default in _DEFAULTS.items() if (value := getattr(fact, name)) != default}
 
 
 def _json(value: object) -> str:
