@@ -111,8 +111,10 @@ code = (".py", ".pyc", ".pyd", ".so", ".dylib", ".zip")
 def hook(event, args):
     if event.startswith(watch):
         seen.append(event)
-    elif event == "open" and (not str(args[0]).endswith(code) or set(str(args[1])) & set("wax+")):
+    elif event == "open" and set(str(args[1])) & set("wax+"):
         seen.append(f"{event} {args[0]} {args[1]}")
+    elif event == "open" and not (str(args[0]).endswith(code) or ".dist-info" in str(args[0])):
+        seen.append(f"{event} {args[0]}")  # pydantic asks what is installed for its plugins
 import importlib.machinery
 sys.dont_write_bytecode = True
 sys.addaudithook(hook)
