@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from .changes import Change
 from .database import Database
-from .errors import CannotUndo, InvalidInput, StoreError
+from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
 from .merging import Merging
@@ -212,14 +214,18 @@ class Store:
                 with self.database.savepoint():
                     notes = iter(self.add([draft for write in writes for draft in write.drafts]))
                     return [list(islice(notes, len(write.drafts))) for write in writes]
-            except StoreError:
+            except DBAPIError:  # the file's trouble is everybody's
+                raise
+            except Exception:  # noqa: BLE001  (whoever made it gets it back: it may be a caller's own extractor)
                 return [self._add_alone(write) for write in writes]
 
     def _add_alone(self, write: _Write) -> list[Note] | Exception:
         try:
             with self.database.savepoint():
                 return self.add(write.drafts)
-        except StoreError as error:
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001  (raised again in the thread of its caller)
             return error
 
     def replace(self, old: Note, draft: Draft, op: str) -> Note:
