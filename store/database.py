@@ -110,7 +110,8 @@ class Database:
                 finally:
                     self._current.connection = None
             if _size(self.folder / f"{_FILE}-wal") > _CHECKPOINT_BYTES:
-                self.checkpoint("PASSIVE")
+                # truncating: a log that is only rewound keeps its size, and would be checkpointed at every write
+                self.checkpoint(patience=0)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -138,8 +139,11 @@ class Database:
         finally:
             self._thread_lock.release()
 
-    def checkpoint(self, mode: str = "TRUNCATE") -> tuple[int, int, int]:
-        """Moves the write-ahead log into the file.
+    def checkpoint(self, *, patience: float = _READER_PATIENCE) -> tuple[int, int, int]:
+        """Moves the write-ahead log into the file and empties it.
+
+        Args:
+            patience: seconds to wait for readers that still need the log.
 
         Returns:
             SQLite's own answer: (busy, pages in the log, pages moved). ``busy`` is 1 while a reader keeps
@@ -149,8 +153,8 @@ class Database:
             raw = self._engine.raw_connection()
             try:
                 cursor = raw.cursor()
-                cursor.execute(f"PRAGMA busy_timeout={_READER_PATIENCE * 1000:.0f}")
-                row: tuple[int, int, int] = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout={patience * 1000:.0f}")
+                row: tuple[int, int, int] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 cursor.execute(f"PRAGMA busy_timeout={self._timeout * 1000:.0f}")
             finally:
                 raw.close()

@@ -153,12 +153,10 @@ class Graph:
         for node, weight in seeds.items():
             # node specificity: a name in many notes says little about each (HippoRAG, arXiv 2405.14831, section 2.3)
             reset[node] += weight / max(1, degree[node])
-        prior = sorted(cue.prior.items())
-        if prior:
-            for num, score in prior:
-                place = _place(walk.nums, num)
-                if place is not None:
-                    reset[place] += _PRIOR * score
+        for num, score in cue.prior.items():
+            place = _place(walk.nums, num)
+            if place is not None:
+                reset[place] += _PRIOR * score
         if reset.sum() <= 0:
             return []
         mass = personalized_pagerank(walk.weights, reset, damping=_DAMPING)[:count]

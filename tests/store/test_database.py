@@ -296,3 +296,12 @@ def test_many_handles_are_no_burden(memory: Memories) -> None:
             one.write(f"apple {n}")
     assert isinstance(memory(), Memory)
     assert len(memory().notes()) == 30
+
+
+def test_a_long_log_is_emptied_and_not_only_rewound(memory: Memories) -> None:
+    ada = memory(embedder=None, extractor=None)
+    log = memory.home / "memory" / "memory.db-wal"
+    ada.write_many(["x" * 400_000] * 30)
+    assert log.stat().st_size < 1 << 20
+    ada.write("one more")
+    assert log.stat().st_size < 1 << 20
