@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ..engines.chat import ChatModel, Message
 from ..engines.prompt import compose
 from ..store.draft import checked_text
-from ..store.errors import InvalidInput, UnsupportedModel
+from ..store.errors import InvalidInput, NoteNotFound, UnsupportedModel
 from ..store.note import Note
+from .arguments import checked_count
 from .memory import Memory
 from .recall import Recall
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Dialogue", "Reply"]
 
 _SYSTEM = "You are a helpful assistant who remembers what the user has said before."
-_MOST_TURNS = 24
+_MOST_TURNS = 12
+_MOST_MEMORIES = 500  # for one answer
+_MOST_TOKENS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Reply:
 
     Attributes:
         text: what the model said.
-        recall: the memories it was given, best first.
+        recall: the memories it was given, best first; those that did not fit the budget are left out.
         attention: how much of the attention each of them got, in the recall's order, 0..1; what is missing to one
             went to the prompt. None when the memories were words in the prompt.
         note: what the user said, as it was written to memory.
@@ -44,6 +47,14 @@ class Reply:
     note: Note
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What was said and answered, and the ids of the notes that keep it."""
+
+    messages: tuple[Message, Message]
+    notes: tuple[str, ...]
+
+
 class Dialogue:
     """A conversation with a model that remembers.
 
@@ -51,7 +62,7 @@ class Dialogue:
         memory: where it reads and writes.
         model: a `LocalModel` or an `EndpointModel`, or anything with their methods.
         attend: put memories into the model's attention instead of its prompt; needs a `LocalModel`.
-        k: most memories for one answer.
+        k: most memories for one answer, 1 to 500.
         budget: most tokens of the block of memories in the prompt.
         speaker: who the user is, as written in the notes.
         system: the system prompt; the same for every turn.
@@ -60,6 +71,7 @@ class Dialogue:
 
     Raises:
         UnsupportedModel: ``attend`` with a model that does not run here, or that the injection gate refused.
+        InvalidInput: a number out of its range.
     """
 
     def __init__(
@@ -83,14 +95,13 @@ class Dialogue:
         self._memory = memory
         self._model = model
         self._attend = attend
-        self._k = k
-        self._budget = budget
+        self._k = checked_count(k, "k", _MOST_MEMORIES)
+        self._budget = checked_count(budget, "budget", _MOST_TOKENS, least=0)
         self._speaker = speaker
         self._system = system
         self._thread = thread or f"dialogue-{secrets.token_hex(4)}"
-        self._max_tokens = max_tokens
-        self._history: list[Message] = []
-        self._shown: list[str] = []  # ids of the notes that stand in the history as words
+        self._max_tokens = checked_count(max_tokens, "max_tokens", _MOST_TOKENS)
+        self._turns: list[_Turn] = []
 
     def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
         """Answers one turn of the user; both turns are remembered when it returns.
@@ -105,31 +116,54 @@ class Dialogue:
         """
         if not checked_text(text, "the text").strip():
             raise InvalidInput("the text is empty; there is nothing to answer")
+        self._turns = [turn for turn in self._turns if not self._forgotten(turn)]
         recall = self._recall(text)
         note = self._remember(text, self._speaker, "user")
+        block = ""
+        if not self._attend:
+            recall, block = self._as_words(recall)
         attention: Attention | None
         with recall.attend(self._model) if self._attend and recall else nullcontext() as attention:
-            messages = compose(self._system, self._history, text, "" if self._attend else self._block(recall))
-            pieces = []
-            for piece in self._model.stream(messages, max_tokens=self._max_tokens):
-                pieces.append(piece)
-                if on_text:
-                    on_text(piece)
-        answer = "".join(pieces)
-        self._history += [Message("user", text), Message("assistant", answer)]
-        self._shown.append(note.id)
+            answer = self._answer(compose(self._system, self._history, text, block), on_text)
+        kept = [note.id]
         if answer.strip():
-            self._shown.append(self._remember(answer, "assistant", "model").id)
+            kept.append(self._remember(answer, "assistant", "model").id)
+        self._turns.append(_Turn((Message("user", text), Message("assistant", answer)), tuple(kept)))
         self._shorten()
-        return Reply(answer, recall, attention.masses if attention else None, note)
+        masses = attention.masses if attention else ()
+        return Reply(answer, recall, masses if self._attend else None, note)
+
+    @property
+    def _history(self) -> list[Message]:
+        return [message for turn in self._turns for message in turn.messages]
+
+    def _forgotten(self, turn: _Turn) -> bool:
+        """Whether a note of the turn was forgotten since: the model must not see its words any more, either."""
+        try:
+            for id in turn.notes:
+                self._memory.get(id)
+        except NoteNotFound:
+            return True
+        return False
 
     def _recall(self, text: str) -> Recall:
-        """Memories that do not stand in the history anyway."""
-        found = self._memory.read(text, k=self._k + len(self._shown))
-        return found.without(self._shown)[: self._k]
+        """Returns memories that do not stand in the history anyway."""
+        visible = {id for turn in self._turns for id in turn.notes}
+        return self._memory.read(text, k=self._k + len(visible)).without(visible)[: self._k]
 
-    def _block(self, recall: Recall) -> str:
-        return recall.prompt(budget=self._budget, count=self._model.count)
+    def _as_words(self, recall: Recall) -> tuple[Recall, str]:
+        """Returns the memories that fit the budget, and the block of them."""
+        block = recall.prompt(budget=self._budget, count=self._model.count)
+        fitting = next(size for size in range(len(recall), -1, -1) if recall[:size].prompt() == block)
+        return recall[:fitting], block
+
+    def _answer(self, messages: Sequence[Message], on_text: Callable[[str], None] | None) -> str:
+        pieces = []
+        for piece in self._model.stream(messages, max_tokens=self._max_tokens):
+            pieces.append(piece.replace("\x00", "\N{REPLACEMENT CHARACTER}"))  # a NUL could not be remembered
+            if on_text:
+                on_text(pieces[-1])
+        return "".join(pieces)
 
     def _remember(self, text: str, speaker: str, origin: str) -> Note:
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -141,6 +175,5 @@ class Dialogue:
         Dropping a turn at a time would change the prompt's first tokens at every turn, and break the serving
         engine's cache with them.
         """
-        if len(self._history) > _MOST_TURNS:
-            del self._history[: len(self._history) // 4 * 2]
-            del self._shown[: len(self._shown) // 2]
+        if len(self._turns) > _MOST_TURNS:
+            del self._turns[: len(self._turns) // 2]
