@@ -70,7 +70,10 @@ def _told(scrubbed: Scrubbed) -> list[Step]:
 
 def _left(scrubbed: Scrubbed | None) -> list[str]:
     if scrubbed is None:
-        return ["the bytes in the store's own files, until they are overwritten: forget with erase=True removes them"]
+        return [
+            "the bytes in the store's own files, until they are overwritten: `tercet doctor --erase` removes them now, "
+            "erase=True does it while forgetting and proves it"
+        ]
     left = [f"{name}, where bytes were still found" for name in sorted(scrubbed.found)]
     if not scrubbed.log_emptied:
         left = ["the write-ahead log, until the reader that is open now closes: close it, then `tercet doctor --erase`"]

@@ -30,11 +30,12 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     cls=Command,
     epilog="""
     tercet doctor
+    tercet doctor --erase
     tercet doctor --model Qwen/Qwen3-0.6B
     """,
 )
 @click.option("--model", metavar="NAME", help="Examine a model instead: a folder, or a name on the Hugging Face hub.")
-@click.option("--erase", is_flag=True, help="Also remove the last bytes of forgotten notes that a reader had kept.")
+@click.option("--erase", is_flag=True, help="Also remove what is left of forgotten notes in the files.")
 @with_session
 def doctor(session: Session, model: str | None, erase: bool) -> None:
     """Checks a memory and this machine, or a model.

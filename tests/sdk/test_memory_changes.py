@@ -158,7 +158,7 @@ def test_forget_takes_every_version_and_everything_made_of_them(memory: Memories
     assert removed["notes"] == removed["words"] == removed["vectors"] == "3"
     assert removed["triplets"] == "6"
     assert removed["keys-values"] == removed["files"] == "2"
-    assert any("erase=True" in line for line in receipt.uncovered)
+    assert any("tercet doctor --erase" in line for line in receipt.uncovered)
     assert receipt.as_dict()["notes"] == receipt.notes
     for id in (first.id, second.id, third.id):
         for ask in (ada.get, ada.history, ada.forget, lambda id: ada.revise(id, "again")):

@@ -11,6 +11,7 @@ import pytest
 from factories import HashEmbedder, HashEncoder, Memories, disagreements  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory, Receipt
+from tercet.store.checks import empty_log
 from tercet.store.note import Note, spoken
 
 # In another process, because opening the database's file in this one would drop SQLite's locks on it.
@@ -120,12 +121,16 @@ def test_another_open_handle_that_is_not_reading_is_no_hindrance(ada: Memory, me
     assert notes[2].id not in [note.id for note in other.read("Zanzibarian", k=50).notes]
 
 
-def test_forgotten_but_not_erased_says_so(ada: Memory) -> None:
+def test_forgotten_but_not_erased_names_what_still_can_be_done(ada: Memory, memory: Memories) -> None:
     notes = tell(ada)
+    needles = needles_of(ada, notes)
     receipt = ada.forget(notes[0].id)
     assert not receipt.erased
     assert "scan" not in proofs(receipt)
-    assert any("erase=True" in line for line in receipt.uncovered)
+    assert any("`tercet doctor --erase`" in line for line in receipt.uncovered)
+    assert sum(hits(memory.home / "memory", needles)) > 0
+    assert empty_log(memory.home / "memory").level == "ok"  # what that command does
+    assert sum(hits(memory.home / "memory", needles)) == 0
 
 
 def test_while_a_reader_is_open_nothing_is_called_erased(ada: Memory, memory: Memories) -> None:
