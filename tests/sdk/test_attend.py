@@ -1,0 +1,134 @@
+"""`recall.attend`: memories in a real model's attention, and the model afterwards as it was, bit for bit."""
+
+import contextvars
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from factories import Memories  # type: ignore[import-not-found]
+from transformers import PreTrainedModel
+
+from tercet.engines import LocalModel
+from tercet.sdk import Memory, Recall
+
+STORIES = Path(__file__).resolve().parents[2] / "adapters" / "cli" / "demo" / "stories260K"
+
+
+@pytest.fixture(scope="module")
+def stories() -> LocalModel:
+    return LocalModel(STORIES)
+
+
+@pytest.fixture
+def ada(memory: Memories) -> Memory:
+    ada: Memory = memory("ada", embedder=None)
+    ada.write_many(["Lily has a red ball.", "Tom found a big blue car in the park.", "The cat sat on the mat."])
+    return ada
+
+
+def _state(model: PreTrainedModel) -> list[object]:
+    """Everything that attending could leave behind."""
+    weights = [tensor.clone() for tensor in model.state_dict().values()]
+    hooks = [
+        (len(module._forward_hooks), len(module._forward_pre_hooks), sorted(vars(module))) for module in model.modules()
+    ]
+    return [weights, hooks, model.config.to_dict(), model.config._attn_implementation]
+
+
+def _same(before: list[object], after: list[object]) -> bool:
+    weights = zip(before[0], after[0], strict=True)  # type: ignore[call-overload]
+    return all(torch.equal(old, new) for old, new in weights) and before[1:] == after[1:]
+
+
+def _logits(stories: LocalModel, text: str) -> torch.Tensor:
+    with torch.inference_mode():
+        logits: torch.Tensor = stories.model(**stories.tokenizer(text, return_tensors="pt")).logits
+    return logits
+
+
+def _attended(recall: Recall, stories: LocalModel, text: str) -> torch.Tensor:
+    with recall.attend(stories):
+        return _logits(stories, text)
+
+
+def _fail_inside(recall: Recall, stories: LocalModel) -> None:
+    with recall.attend(stories):
+        _logits(stories, "Once upon")
+        raise KeyError("mine")
+
+
+def test_memories_move_the_model_and_say_how_much_each_was_attended_to(ada: Memory, stories: LocalModel) -> None:
+    recall = ada.read("What does Lily have?", k=3)
+    plain = _logits(stories, "Lily has a")
+    with recall.attend(stories) as attention:
+        moved = _logits(stories, "Lily has a")
+    assert not torch.allclose(plain, moved, atol=1e-3)
+    assert len(attention.masses) == len(recall) > 0
+    assert sum(attention.masses) + attention.local == pytest.approx(1, abs=1e-5)
+    assert all(mass > 0 for mass in attention.masses)
+
+
+def test_a_transformers_model_finds_its_tokenizer_and_generate_works(ada: Memory, stories: LocalModel) -> None:
+    inputs = stories.tokenizer("Lily has a red", return_tensors="pt")
+    with ada.read("What does Lily have?", k=1).attend(stories.model):
+        ids = stories.model.generate(**inputs, max_new_tokens=5, do_sample=False)  # type: ignore[operator]
+    assert ids.shape[1] == inputs["input_ids"].shape[1] + 5
+
+
+def test_the_model_is_as_it_was_also_after_an_exception(ada: Memory, stories: LocalModel) -> None:
+    recall = ada.read("What does Lily have?", k=2)
+    _attended(recall, stories, "Once")  # the gate runs at the first use
+    before, plain = _state(stories.model), _logits(stories, "Once upon a time")
+    with pytest.raises(KeyError, match="mine"):
+        _fail_inside(recall, stories)
+    assert _same(before, _state(stories.model))
+    assert torch.equal(plain, _logits(stories, "Once upon a time"))
+
+
+def test_two_threads_attend_to_their_own_memories_and_a_third_to_none(ada: Memory, stories: LocalModel) -> None:
+    text = "One day there was"
+    recalls = [ada.read("Lily ball", k=1), ada.read("Tom car park", k=1)]
+    alone = [_attended(recall, stories, text) for recall in recalls]
+    plain = _logits(stories, text)
+    before = _state(stories.model)
+    inside = threading.Barrier(3)
+    got: dict[int, torch.Tensor] = {}
+
+    def attend(place: int) -> None:
+        with recalls[place].attend(stories):
+            inside.wait(timeout=60)
+            got[place] = _logits(stories, text)
+            inside.wait(timeout=60)
+
+    def ask() -> None:
+        inside.wait(timeout=60)
+        got[2] = _logits(stories, text)
+        inside.wait(timeout=60)
+
+    threads = [threading.Thread(target=contextvars.Context().run, args=(attend, place)) for place in (0, 1)]
+    threads.append(threading.Thread(target=ask))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert torch.equal(got[0], alone[0])
+    assert torch.equal(got[1], alone[1])
+    assert torch.equal(got[2], plain)
+    assert not torch.equal(alone[0], alone[1])
+    assert _same(before, _state(stories.model))
+
+
+def test_records_are_kept_read_again_and_forgotten_with_their_note(ada: Memory, stories: LocalModel) -> None:
+    recall = ada.read("What does Lily have?", k=1)
+    first = _attended(recall, stories, "Lily has a")
+    files = list((ada._store.database.folder / "records").iterdir())
+    assert len(files) == 1
+    assert torch.equal(first, _attended(recall, stories, "Lily has a"))
+    assert list((ada._store.database.folder / "records").iterdir()) == files
+    files[0].write_bytes(files[0].read_bytes()[:-7] + b"damaged")
+    assert torch.equal(first, _attended(recall, stories, "Lily has a"))  # noticed, and made anew from the words
+    receipt = ada.forget(recall[0].note.id, erase=True)
+    assert receipt.erased
+    assert ada.stats().forms["keys-values"].count == 0
+    assert list((ada._store.database.folder / "records").iterdir()) == []
