@@ -89,9 +89,7 @@ class HubEmbedder:
             raise InvalidInput(f"max_tokens={max_tokens} is outside 8..{longest}, what {model} can read")
         label = folder.resolve().name if Path(model).is_dir() else str(model)
         self.name = f"{label}@{fingerprint(folder)}:{max_tokens}"
-        self._encoder = Encoder(
-            lambda: folder, pooling=pooling_of(folder), max_tokens=max_tokens, device=device
-        )
+        self._encoder = Encoder(lambda: folder, pooling=pooling_of(folder), max_tokens=max_tokens, device=device)
 
     def embed(self, texts: Sequence[str]) -> Vector:
         """Returns unit vectors, float32, shape (len(texts), dimensions), in the order of the texts.
@@ -146,9 +144,7 @@ class CallableEmbedder:
             # float64, so that neither a large nor a tiny vector over- or underflows when its length is taken
             vectors = np.asarray(answer, np.float64)
         except (TypeError, ValueError) as error:
-            raise InvalidInput(
-                f"embedder {self.name!r} returned {type(answer).__name__}, no array: {error}"
-            ) from error
+            raise InvalidInput(f"embedder {self.name!r} returned {type(answer).__name__}, no array: {error}") from error
         expected = (len(texts), self.dimensions)
         if vectors.shape != expected:
             raise InvalidInput(f"embedder {self.name!r} returned shape {vectors.shape}, expected {expected}")

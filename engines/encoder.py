@@ -96,9 +96,7 @@ def checked(texts: Sequence[str]) -> list[str]:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise InvalidInput(
-                f"the text {text[:80]!r} has a lone surrogate at {error.start}; remove it"
-            ) from error
+            raise InvalidInput(f"the text {text[:80]!r} has a lone surrogate at {error.start}; remove it") from error
     return texts
 
 
@@ -127,9 +125,7 @@ def _load(folder: Path, max_tokens: int, device: str) -> tuple[Any, Any]:
     # we do our own pooling and never read it.
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:
-        raise EngineError(
-            f"the weights in {folder} lack {len(missing)} tensors of the model, first {missing[0]}"
-        )
+        raise EngineError(f"the weights in {folder} lack {len(missing)} tensors of the model, first {missing[0]}")
     return tokenizer, model.to(device).eval()
 
 

@@ -102,9 +102,7 @@ def pooling_of(folder: Path) -> Literal["mean", "cls"]:
         kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in json.loads(modules.read_bytes())]
         unknown = [kind for kind in kinds if kind not in _UNDERSTOOD]
         if unknown:
-            raise EngineError(
-                f"{folder} needs the layers {unknown} after pooling; use a CallableEmbedder for it"
-            )
+            raise EngineError(f"{folder} needs the layers {unknown} after pooling; use a CallableEmbedder for it")
     path = folder / "1_Pooling" / "config.json"
     if not path.is_file():
         return "mean"
