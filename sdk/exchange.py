@@ -18,8 +18,8 @@ from ..store.changes import Change
 from ..store.draft import checked_draft
 from ..store.errors import InvalidInput, LimitExceeded, StoreError
 from ..store.note import Note
-from ..store.notes import same_content, stated
-from ..store.replay import Replayed, replay
+from ..store.notes import stated
+from ..store.replay import Replayed, is_new, replay
 from ..store.schema import change
 from ..store.store import Store
 from ..store.strict_json import loads_strict
@@ -90,7 +90,7 @@ def import_lines(
         LimitExceeded: a line over 8 MiB, or a value over its limit.
     """
     keep_times = store.notes.changes.last() == 0
-    changes = [made for made in _checked(lines, scope, keep_times=keep_times) if _new(store, made, scope)]
+    changes = [made for made in _checked(lines, scope, keep_times=keep_times) if is_new(store, made, scope)]
     return replay(store, changes, scope=scope, progressed=on_progress)
 
 
@@ -131,16 +131,6 @@ def _replayed(line: _Line, scope: str, *, at: str) -> Replayed:
     values = {name: getattr(line, name) for name in _FIELDS}
     draft = checked_draft(line.text, scope=line.scope, below=scope, facts=line.facts, **values)
     return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=at))
-
-
-def _new(store: Store, made: Replayed, scope: str) -> bool:
-    """Whether a change is not here already."""
-    here = store.notes.find(made.id, scope)
-    if here is None or made.draft is None:
-        return True
-    if not same_content(here, made.draft):
-        raise InvalidInput(f"note {made.id} is here already with other content; forget it first, or import elsewhere")
-    return False
 
 
 def _line(made: Change, item: Note) -> dict[str, object]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from .errors import InvalidInput
 from .note import Draft, Note
+from .notes import same_content
 from .shown import shown
 from .store import Store
 
-__all__ = ["Replayed", "replay"]
+__all__ = ["Replayed", "is_new", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def replay(
     with store.embedded(drafts, progressed), store.changing():
         before = store.notes.count()
         taken = {item.id for item in store.notes.with_ids(ids)}
+        # another process may have imported the same meanwhile
+        changes = [made for made in changes if made.id not in taken or is_new(store, made, scope)]
         here: dict[str, str] = {}  # id in the export -> id in this store
         waiting: list[Replayed] = []
 
@@ -81,6 +84,20 @@ def replay(
                 store.retire(old, at=made.at)
         flush()
         return store.notes.count() - before
+
+
+def is_new(store: Store, made: Replayed, scope: str) -> bool:
+    """Returns whether a change is not here already.
+
+    Raises:
+        InvalidInput: its note is here with other content.
+    """
+    here = store.notes.find(made.id, scope)
+    if here is None or made.draft is None:
+        return True
+    if not same_content(here, made.draft):
+        raise InvalidInput(f"note {made.id} is here already with other content; forget it first, or import elsewhere")
+    return False
 
 
 def _own(made: Replayed, taken: set[str]) -> Draft:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -136,6 +137,20 @@ def test_an_export_of_a_scope_below_imports_there(memory: Memories) -> None:
     copy = memory("ada/work", folder="copy")
     assert copy.import_(memory("ada/work").export()) == 1
     assert [note.text for note in copy.notes()] == ["deep"]
+
+
+def test_importing_the_same_from_many_threads_is_importing_it_once(memory: Memories) -> None:
+    ada = memory()
+    lines = file(write(1), write(2, op="revise", replaces=f"{1:016x}"), write(3), {"op": "undo", "at": AT, "id": f"{3:016x}"})
+    counts: list[int] = []
+    threads = [Thread(target=lambda: counts.append(ada.import_(lines))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(counts) == [0, 0, 0, 0, 0, 3]
+    assert [note.text for note in ada.notes()] == ["words 2"]
+    assert disagreements(ada._store) == []
 
 
 def test_progress_is_told(memory: Memories) -> None:
