@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,14 @@ class Database:
     """
 
     def __init__(self, folder: Path, *, timeout: float = 20.0) -> None:
-        self.folder = folder
+        self.folder = folder = folder.absolute()  # connections are opened later: the working folder may be another then
         _prepare(folder)
         self.file = folder / _FILE
         self._timeout = timeout
         self._make_locks()
         self._engine = _engine(self.file, timeout, self.exclusive)
         self._writer = self._engine.execution_options(tercet_writes=True)
-        _begin_anew_in_children(self)
+        _open_databases().add(self)
 
     def _make_locks(self) -> None:
         self._thread_lock = threading.RLock()
@@ -252,18 +253,19 @@ def _engine(file: Path, timeout: float, exclusive: Callable[[], AbstractContextM
     return engine
 
 
-def _begin_anew_in_children(database: Database) -> None:
+@cache
+def _open_databases() -> weakref.WeakSet[Database]:
     """Neither connections nor locks may cross a fork: the child drops them without closing the parent's files."""
+    known: weakref.WeakSet[Database] = weakref.WeakSet()
+
+    def begin_anew() -> None:
+        for database in list(known):
+            database._engine.dispose(close=False)
+            database._make_locks()
+
     if hasattr(os, "register_at_fork"):
-        known = weakref.ref(database)
-
-        def begin_anew() -> None:
-            alive = known()
-            if alive is not None:
-                alive._engine.dispose(close=False)
-                alive._make_locks()
-
         os.register_at_fork(after_in_child=begin_anew)
+    return known
 
 
 def _size(path: Path) -> int:

@@ -290,6 +290,22 @@ def test_the_size_is_that_of_all_files(tmp_path: Path, database: Database) -> No
     assert database.size() == sum(path.stat().st_size for path in files) > 1000
 
 
+def test_a_folder_stays_where_it_was_when_the_program_moves_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Memory("here", scope="ada", embedder=None, extractor=None) as ada:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        threads = [threading.Thread(target=ada.write, args=(f"apple {n}",)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(ada.notes()) == 4
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_many_handles_are_no_burden(memory: Memories) -> None:
     for n in range(30):
         with memory() as one:
