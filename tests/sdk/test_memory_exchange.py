@@ -141,7 +141,9 @@ def test_an_export_of_a_scope_below_imports_there(memory: Memories) -> None:
 
 def test_importing_the_same_from_many_threads_is_importing_it_once(memory: Memories) -> None:
     ada = memory()
-    lines = file(write(1), write(2, op="revise", replaces=f"{1:016x}"), write(3), {"op": "undo", "at": AT, "id": f"{3:016x}"})
+    lines = file(
+        write(1), write(2, op="revise", replaces=f"{1:016x}"), write(3), {"op": "undo", "at": AT, "id": f"{3:016x}"}
+    )
     counts: list[int] = []
     threads = [Thread(target=lambda: counts.append(ada.import_(lines))) for _ in range(6)]
     for thread in threads:

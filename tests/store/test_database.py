@@ -290,9 +290,7 @@ def test_the_size_is_that_of_all_files(tmp_path: Path, database: Database) -> No
     assert database.size() == sum(path.stat().st_size for path in files) > 1000
 
 
-def test_a_folder_stays_where_it_was_when_the_program_moves_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_stays_where_it_was_when_the_program_moves_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Memory("here", scope="ada", embedder=None, extractor=None) as ada:
         (tmp_path / "elsewhere").mkdir()
