@@ -71,8 +71,8 @@ def _told(scrubbed: Scrubbed) -> list[Step]:
 def _left(scrubbed: Scrubbed | None) -> list[str]:
     if scrubbed is None:
         return [
-            "the bytes in the store's own files, until they are overwritten: `tercet doctor --erase` removes them now, "
-            "erase=True does it while forgetting and proves it"
+            "the bytes in the store's own files, until they are overwritten: `tercet doctor --erase` removes them; "
+            "erasing while forgetting proves it, too"
         ]
     left = [f"{name}, where bytes were still found" for name in sorted(scrubbed.found)]
     if not scrubbed.log_emptied:

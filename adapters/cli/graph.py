@@ -98,7 +98,8 @@ def _show_names(picture: _Picture) -> None:
         say("no names yet")
         return
     show(table("links", "name", rows=rows, right=("links",)))
-    say(f"{len(counts):,} names in {len(picture.notes):,} notes; --around NAME shows one of them")
+    notes = "1 note" if len(picture.notes) == 1 else f"{len(picture.notes):,} notes"
+    say(f"{len(counts):,} names in {notes}; --around NAME shows one of them")
 
 
 def _show_around(session: Session, picture: _Picture, around: str) -> None:

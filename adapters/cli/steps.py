@@ -135,12 +135,20 @@ def facts(stage: Stage) -> Told:
 
 
 def graph(stage: Stage) -> Told:
-    """Asks facts and links alone what only two memories together answer; the path is the reason."""
+    """Asks facts and links alone what only two memories together answer, and how far they come when all forms vote."""
     with waiting("reading"):
         recall = stage.memory.read(_TOWN, k=2, by=("triplets", "graph"))
+        every = stage.memory.read(_TOWN, k=5)
+    found = len({note.id for note in recall.notes} & {note.id for note in every.notes})
     return Told(
-        [_asked(_TOWN), recall_table(recall), "One memory names the bakery, another its town; a fact links them."],
-        {"question": _TOWN, "recall": recall_values(recall)},
+        [
+            _asked(_TOWN),
+            recall_table(recall),
+            "One memory names the bakery, another its town; a fact links them.",
+            f"Only triplets and graph were asked. When every form votes, {found} of these {len(recall)} "
+            "come among the 5 best: in a dialogue the graph counts little.",
+        ],
+        {"question": _TOWN, "recall": recall_values(recall), "found_by_every_form": found},
     )
 
 

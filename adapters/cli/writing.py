@@ -72,22 +72,24 @@ def write(
         raise click.UsageError("--lines reads standard input, so it takes no TEXT, and neither --fact nor --key")
     if not lines and text is None:
         raise click.UsageError("a TEXT is missing; give one, or - for standard input")
-    draft: dict[str, object] = {
-        "speaker": speaker,
-        "source": source,
-        "thread": thread,
-        "happened": happened,
-        "facts": [inputs.fact(one) for one in facts],
-        "origin": origin,
-        "metadata": inputs.json_object(metadata),
-        "key": key,
-    }
+    stated, values = [inputs.fact(one) for one in facts], inputs.json_object(metadata)
     if lines:
-        _write_lines(session, draft)
+        shared = {"speaker": speaker, "source": source, "thread": thread, "happened": happened, "origin": origin}
+        _write_lines(session, {**shared, "metadata": values})
         return
-    draft["text"] = inputs.text_of(text or "")
+    words = inputs.text_of(text or "")
     with session.open(new=True) as memory, waiting("remembering"):
-        note = memory.write_many([draft])[0]
+        note = memory.write(
+            words,
+            speaker=speaker,
+            source=source,
+            thread=thread,
+            happened=happened,
+            facts=stated,
+            origin=origin,
+            metadata=values,
+            key=key,
+        )
     _answer(session, note, f"note {note.id}, change {note.change}")
 
 

@@ -310,3 +310,8 @@ def test_a_folder_that_others_could_swap_is_refused(cli: Run, tmp_path: Path) ->
     loose = cli("write", "x", "--memory", "real")
     assert loose.exit_code == 1
     assert "chmod 700" in loose.stderr
+
+
+def test_a_refusal_of_one_note_does_not_count_drafts(cli: Run) -> None:
+    refused = cli("write", "  ")
+    assert (refused.exit_code, refused.stderr) == (1, "error: the text is empty; there is nothing to remember\n")
