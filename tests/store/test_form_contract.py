@@ -158,11 +158,9 @@ def test_no_hits_are_asked_for(world: World, k: int) -> None:
     assert world.search("Ada lives in Lisbon", k) == []
 
 
-@pytest.mark.parametrize(
-    "question", ["", " ", "?!", "🎉", '"', "NEAR(", "a OR b", "-", "*", "'; DROP TABLE note", "x" * 5000]
-)
-def test_odd_questions_are_no_syntax(world: World, question: str) -> None:
-    assert {hit.num for hit in world.search(question)} <= {item.num for item in world.notes}
+def test_odd_questions_are_no_syntax(world: World) -> None:
+    for question in ("", " ", "?!", "🎉", '"', "NEAR(", "a OR b", "-", "*", "'; DROP TABLE note", "x" * 5000):
+        assert {hit.num for hit in world.search(question)} <= {item.num for item in world.notes}
 
 
 def test_applied_follows_the_changes_of_the_store(world: World) -> None:
