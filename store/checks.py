@@ -80,6 +80,8 @@ def check_store(folder: Path) -> list[Finding]:
         found.append(Finding("database", "fail", str(error)))
     except DatabaseError as error:
         found.append(Finding("database", "fail", f"{error.orig}; restore the folder from a backup or an export"))
+    finally:
+        database.close()
     return found
 
 
