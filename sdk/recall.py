@@ -33,7 +33,20 @@ class Why:
     def __str__(self) -> str:
         """Returns one line for people."""
         told = ", ".join(f"{name} {score:.2f}" for name, score in self.votes.items())
-        return f"{told}; {' → '.join(self.path)}" if self.path else told
+        return f"{told}; {self.way}" if self.path else told
+
+    @property
+    def way(self) -> str:
+        """Returns the path as a line: ``Theo ←sister of— Lena —works at→ Saltmarsh Bakery``; empty without one."""
+        told = self.path[0] if self.path else ""
+        for relation, name in zip(self.path[1::2], self.path[2::2], strict=True):
+            if relation == "alias":
+                told += f" ≈ {name}"
+            elif relation.startswith("← "):
+                told += f" ←{relation[2:]}— {name}"
+            else:
+                told += f" —{relation}→ {name}"
+        return told
 
 
 @dataclass(frozen=True, slots=True)

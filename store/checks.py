@@ -92,8 +92,10 @@ def empty_log(folder: Path) -> Finding:
         done = scrub(database, Needles((), (), (), ()))
     finally:
         database.close()
+    if done.problem:
+        return Finding("erase", "fail", f"the file could not be written anew: {done.problem}")
     if done.log_emptied:
-        return Finding("erase", "ok", "full text merged, write-ahead log emptied")
+        return Finding("erase", "ok", "full text merged, file written anew, write-ahead log emptied")
     return Finding("erase", "fail", "a reader still keeps the write-ahead log; close it and try again")
 
 

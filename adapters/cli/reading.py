@@ -13,7 +13,7 @@ from .command import Command, with_session
 from .plain import cut, one_line, plain
 from .screen import labelled, say, show, table, waiting
 from .session import Session
-from .views import day, fact_values, facts_rows, note_values, notes_rows, way
+from .views import day, fact_values, facts_rows, note_values, notes_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -91,7 +91,7 @@ def told(found: Recollection) -> Text:
     cell = Text(cut(plain(found.note.text), _LONGEST))
     cell.append(f"\n{found.note.id} · {votes}", "dim")
     if len(found.why.path) > 1:
-        cell.append(f"\n{way(found.why.path)}", "cyan")
+        cell.append(f"\n{one_line(found.why.way)}", "cyan")
     return cell
 
 

@@ -11,7 +11,7 @@ from .plain import cut, one_line
 if TYPE_CHECKING:
     from ...store.note import Fact, Note
 
-__all__ = ["day", "fact_values", "facts_rows", "note_values", "notes_rows", "way"]
+__all__ = ["day", "fact_values", "facts_rows", "note_values", "notes_rows"]
 
 _LONGEST = 300  # characters of a text in a listing
 
@@ -65,16 +65,3 @@ def facts_rows(facts: Sequence[Fact]) -> list[tuple[str, str, str, str, str]]:
         more = f" +{len(fact.notes) - 1}" if len(fact.notes) > 1 else ""
         rows.append((day(fact.valid_from), day(fact.valid_to), sure, f"{fact.notes[0]}{more}", said))
     return rows
-
-
-def way(path: Sequence[str]) -> str:
-    """Returns a path through the graph as a line: ``Theo ←sister of— Lena —works at→ Saltmarsh Bakery``."""
-    told = one_line(path[0])
-    for relation, name in zip(path[1::2], path[2::2], strict=True):
-        if relation == "alias":
-            told += f" ≈ {one_line(name)}"
-        elif relation.startswith("← "):
-            told += f" ←{one_line(relation[2:])}— {one_line(name)}"
-        else:
-            told += f" —{one_line(relation)}→ {one_line(name)}"
-    return told

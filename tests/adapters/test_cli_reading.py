@@ -8,8 +8,9 @@ import pytest
 from click.testing import Result
 
 from tercet import Memory
-from tercet.adapters.cli.views import way
+from tercet.adapters.cli.plain import one_line
 from tercet.adapters.cli.worddiff import word_diff
+from tercet.sdk import Why
 
 Run = Callable[..., Result]
 
@@ -62,8 +63,8 @@ def test_read_shows_the_way_through_the_graph(cli: Run) -> None:
 
 
 def test_a_way_shows_directions_and_aliases() -> None:
-    assert way(["Ada", "alias", "Ada Lovelace", "lives in", "Leeds"]) == "Ada ≈ Ada Lovelace —lives in→ Leeds"
-    assert way(["Leeds", "← lives in", "Ada\x1b"]) == "Leeds ←lives in— Ada\\x1b"
+    assert Why({}, ("Ada", "alias", "Ada Lovelace", "lives in", "Leeds")).way == "Ada ≈ Ada Lovelace —lives in→ Leeds"
+    assert one_line(Why({}, ("Leeds", "← lives in", "Ada\x1b")).way) == "Leeds ←lives in— Ada\\x1b"
 
 
 def test_read_takes_its_question_from_standard_input(told: Run) -> None:
