@@ -12,6 +12,7 @@ from factories import HashEmbedder, HashEncoder, Memories, disagreements  # type
 
 from tercet.sdk import Memory, Receipt
 from tercet.store.checks import empty_log
+from tercet.store.errors import StoreError
 from tercet.store.note import Note, spoken
 
 # In another process, because opening the database's file in this one would drop SQLite's locks on it.
@@ -195,3 +196,17 @@ def test_many_are_erased_at_once(ada: Memory, memory: Memories) -> None:
     needles = [note.text.encode() for note in secrets] + [b"anzibar", b"omegran"]
     assert ada.forget(*[note.id for note in secrets], erase=True).erased
     assert sum(hits(memory.home / "memory", needles)) == 0
+
+
+def test_a_file_that_could_not_be_written_anew_is_said(ada: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = ada.write("Zanzibarian pomegranates")
+
+    def full() -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(ada._store.database, "rewrite", full)
+    receipt = ada.forget(note.id, erase=True)
+    assert not receipt.erased
+    assert proofs(receipt)["database"] == "NOT written anew"
+    assert any("the disk is full" in line for line in receipt.uncovered)
+    assert ada.read("Zanzibarian", by=["words"]).notes == (), "forgotten it is all the same"
