@@ -213,7 +213,7 @@ class Memory:
             subject: only about this one; names are compared without case, articles and punctuation.
             relation: only this relation.
             object: only with this object.
-            as_of: what was true then; left out, what holds now as far as is known.
+            as_of: what was true then; left out, what holds now or is yet to begin, as far as is known.
             known_at: what was known then: a moment, or the number of a change.
             scope: a scope below the handle's own.
             superseded: also facts whose place was taken or whose time is over.
