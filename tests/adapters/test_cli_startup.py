@@ -87,6 +87,7 @@ def test_an_interrupted_import_exits_130_and_leaves_nothing(tmp_path: Path) -> N
     # interrupts itself once the notes are being prepared, as Ctrl-C would
     script = (
         "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in what a shell runs in the background
         "from tercet.store.store import Store\n"
         "add = Store.add\n"
         "def interrupted(self, drafts):\n"

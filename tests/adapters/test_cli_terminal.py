@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ def seen(tmp_path: Path, *arguments: str, answer: bytes = b"", width: int = 80, 
             env.pop(name, None)
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell runs in the background ignores it, children too
         os.execve(sys.executable, [sys.executable, "-c", CODE, *arguments], env)
     output = b""
     with contextlib.suppress(OSError):  # Linux ends a terminal's output with an error
