@@ -315,4 +315,4 @@ def test_a_memory_does_what_its_model_does() -> None:
 
 @pytest.mark.slow
 def test_a_memory_does_what_its_model_does_for_long() -> None:
-    _run(examples=60, steps=50)
+    _run(examples=30, steps=50)
