@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..store.note import Note
-from ..store.schema import change
 from ..store.store import Store
 
 __all__ = ["Event", "FormState", "Stats", "events"]
@@ -62,6 +61,5 @@ def events(store: Store, item: Note) -> list[Event]:
         lineage = store.notes.lineage(item)
         versions = {version.num: version for version in store.notes.revisions(lineage)}
         return [
-            Event(made.seq, made.op, made.at, versions.get(made.seq))
-            for made in store.notes.changes.select(change.c.lineage == lineage)
+            Event(made.seq, made.op, made.at, versions.get(made.seq)) for made in store.notes.changes.of(list(versions))
         ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from .database import Database
 from .errors import ChangeNotFound
 from .schema import change
 from .scope import within
+from .statements import insert, run
 
 __all__ = ["Change", "Changes"]
 
@@ -38,6 +40,9 @@ class Change:
     at: str
 
 
+_COLUMNS = tuple(column.name for column in change.c)
+
+
 class Changes:
     """Reads and extends the log; every method runs in the caller's transaction."""
 
@@ -47,7 +52,7 @@ class Changes:
     def last(self) -> int:
         """Returns the number of the newest change, 0 in an empty store."""
         with self._database.reading() as connection:
-            return connection.scalar(select(func.max(change.c.seq))) or 0
+            return run(connection, "SELECT coalesce(max(seq), 0) FROM change").scalar_one()  # type: ignore[no-any-return]
 
     def select(
         self, *conditions: ColumnElement[bool], scope: str | None = None, limit: int | None = None
@@ -58,6 +63,11 @@ class Changes:
             query = query.where(within(scope, change.c.scope))
         with self._database.reading() as connection:
             return [Change(*row) for row in connection.execute(query)]
+
+    def of(self, nums: Collection[int]) -> list[Change]:
+        """Returns the changes of these notes, oldest first."""
+        later = and_(change.c.num.in_(nums), change.c.num != change.c.seq)
+        return self.select(or_(change.c.seq.in_(nums), later))
 
     def get(self, seq: int, scope: str) -> Change:
         """Returns one change.
@@ -73,17 +83,27 @@ class Changes:
     def known_at(self, moment: str) -> int:
         """Returns the number of the last change made at or before a moment (ISO 8601 UTC)."""
         with self._database.reading() as connection:
-            return connection.scalar(select(func.max(change.c.seq)).where(change.c.at <= moment + "~")) or 0
+            low, high = 0, self.last()
+            while low < high:  # times never fall as numbers grow, see `clock`
+                middle = (low + high + 1) // 2
+                found = run(connection, "SELECT seq, at FROM change WHERE seq >= ? ORDER BY seq LIMIT 1", middle).one()
+                if found.at <= moment + "~":
+                    low = found.seq
+                else:
+                    high = middle - 1
+        return low
 
-    def log(self, seq: int, op: str, num: int, id: str, lineage: str, scope: str, at: str) -> None:
-        """Adds one change."""
-        row = {"seq": seq, "op": op, "num": num, "note": id, "lineage": lineage, "scope": scope, "at": at}
+    def log(self, rows: Iterable[tuple[int, str, int, str, str, str, str]]) -> None:
+        """Adds changes: seq, op, num, note, lineage, scope, at."""
         with self._database.reading() as connection:
-            connection.execute(change.insert().values(**row))
+            insert(connection, change, _COLUMNS, rows)
 
-    def clock(self) -> str:
-        """Returns the time in UTC, never before the last change: a clock set back must not reorder what is known."""
+    def now(self) -> tuple[int, str]:
+        """Returns the number of the newest change, and the time in UTC, never before that of the newest change.
+
+        A clock that was set back must not reorder what is known.
+        """
         with self._database.reading() as connection:
-            last: str = connection.scalar(select(func.max(change.c.at))) or ""
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-        return max(now, last)
+            newest = run(connection, "SELECT seq, at FROM change ORDER BY seq DESC LIMIT 1").first()
+        time = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        return (newest.seq, max(time, newest.at)) if newest else (0, time)

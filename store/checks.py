@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError
 
 from .database import Database
 from .errors import TercetError
-from .migrations import MIGRATIONS, version_of
+from .migrations import VERSION, version_of
 from .schema import change, embedding, form, meta, record
 from .scrub import Needles, scrub
 from .vectors import faiss_device
@@ -154,11 +154,11 @@ def _database(connection: Connection, folder: Path) -> Iterator[Finding]:
         yield Finding("database", "fail", f"damaged: {'; '.join(answer)[:300]}; restore a backup or an export")
         return
     version = version_of(connection)
-    if version > len(MIGRATIONS):
-        yield Finding("database", "fail", f"of version {version}; this Tercet knows up to {len(MIGRATIONS)}")
+    if version > VERSION:
+        yield Finding("database", "fail", f"of version {version}; this Tercet knows up to {VERSION}")
         return
-    if version < len(MIGRATIONS):
-        yield Finding("database", "warn", f"of version {version}; it becomes {len(MIGRATIONS)} when next opened")
+    if version < VERSION:
+        yield Finding("database", "warn", f"of version {version}; it becomes {VERSION} when next opened")
         return
     orphans = len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
     if orphans:
@@ -199,7 +199,7 @@ def _vectors(connection: Connection, notes: int, seen: dict[str, int], last: int
     dimensions = made_by.rpartition("/")[2]
     stored = _count(connection, "embedding")
     odd = connection.scalar(
-        select(func.count()).select_from(embedding).where(func.length(embedding.c.vector) != 4 * int(dimensions))
+        select(func.count()).select_from(embedding).where(func.length(embedding.c.vector) != 2 * int(dimensions))
     )
     if stored != notes or odd:
         mend = "make them anew: tercet rebuild --form vectors"

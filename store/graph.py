@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
-from sqlalchemy import select, text
+from sqlalchemy import Connection, func, select
 
 from .database import Database
 from .form import Among, Cue, Extractor, Hit
@@ -24,6 +24,7 @@ from .note import Note
 from .pagerank import personalized_pagerank
 from .progress import applied
 from .schema import change, mention, note, triplet
+from .statements import insert, nums_of, run
 
 __all__ = ["Graph", "Link", "Walk"]
 
@@ -39,7 +40,6 @@ _LONGEST_PATH = 4
 _SEARCHED = 5_000
 _LONGEST_NAME = 5  # words
 _QUESTION_WORDS = 200
-_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,35 +111,26 @@ class Graph:
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores which names the notes mention; the triplets must be in already."""
-        nums = [item.num for item in notes]
         with self._database.reading() as connection:
-            stored: dict[int, dict[str, str]] = defaultdict(dict)
-            for start in range(0, len(nums), _BATCH):
-                part = nums[start : start + _BATCH]
-                connection.execute(mention.delete().where(mention.c.note.in_(part)))
-                sides = select(triplet.c.note, triplet.c.s, triplet.c.subject, triplet.c.o, triplet.c.object)
-                for num, s, subject, o, target in connection.execute(
-                    sides.where(triplet.c.note.in_(part)).order_by(triplet.c.num)
-                ):
-                    stored[num].setdefault(s, subject)
-                    stored[num].setdefault(o, target)
-            rows = []
+            stored = self._sides(connection, [item.num for item in notes])
             for item in notes:
                 found = stored[item.num]
                 for surface in self._extractor.entities(item) if self._extractor else [item.speaker]:
-                    if fold(surface):
-                        found.setdefault(fold(surface), surface)
-                rows += [{"note": item.num, "name": name, "surface": surface} for name, surface in found.items()]
-            if rows:
-                connection.execute(mention.insert(), rows)
+                    if name := fold(surface):
+                        found.setdefault(name, surface)
+            insert(
+                connection,
+                mention,
+                ("note", "name", "surface"),
+                [(num, name, surface) for num, found in stored.items() for name, surface in found.items()],
+                unless_there=True,
+            )
 
     def remove(self, ids: Collection[str]) -> None:
         """Takes the mentions of notes out."""
         with self._database.reading() as connection:
-            for id in sorted(ids):
-                connection.execute(
-                    text("DELETE FROM mention WHERE note = (SELECT num FROM note WHERE id = :id)"), {"id": id}
-                )
+            for num in nums_of(connection, ids):
+                run(connection, "DELETE FROM mention WHERE note = ?", num)
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by PageRank mass from the cue's seeds and prior; `paths` tells the ways there."""
@@ -185,6 +176,17 @@ class Graph:
                 place += 1
         return list(dict.fromkeys(found))
 
+    def _sides(self, connection: Connection, nums: Sequence[int]) -> dict[int, dict[str, str]]:
+        """Returns what the facts of each note are about: folded name -> as written."""
+        found: dict[int, dict[str, str]] = {num: {} for num in nums}
+        if nums:
+            sides = "SELECT note, s, subject, o, object FROM triplet WHERE note BETWEEN ? AND ? ORDER BY num"
+            for num, s, subject, o, target in run(connection, sides, min(nums), max(nums)):
+                if num in found:
+                    found[num].setdefault(s, subject)
+                    found[num].setdefault(o, target)
+        return found
+
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""
         return applied(self._database, self.name)
@@ -197,7 +199,7 @@ class Graph:
     def count(self) -> int:
         """Returns how many mentions are stored."""
         with self._database.reading() as connection:
-            return connection.scalar(text("SELECT count(*) FROM mention")) or 0
+            return connection.scalar(select(func.count()).select_from(mention)) or 0
 
     def links(self, among: Among) -> list[Link]:
         """Returns every edge that the admitted notes make, for pictures and exports."""

@@ -1,15 +1,16 @@
-"""Numbered steps from an empty file to today's tables; a store remembers the number it has reached."""
+"""An empty database gets today's tables; an older store the steps that lead there from the number it remembers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 from sqlalchemy import Connection, inspect, select
 
 from .errors import NewerStore, StoreDamaged
-from .schema import meta, metadata
+from .schema import change, meta, metadata, note
 
-__all__ = ["MIGRATIONS", "migrate", "version_of"]
+__all__ = ["STEPS", "VERSION", "migrate", "version_of"]
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _MONTH_CASES = " ".join(f"WHEN '{number:02}' THEN '{month} '" for number, month in enumerate(_MONTHS, 1))
@@ -37,14 +38,30 @@ CREATE VIRTUAL TABLE fact_words USING fts5(
 """
 
 
-def _m001_first_tables(connection: Connection) -> None:
+def _create(connection: Connection) -> None:
     metadata.create_all(connection)
     for statement in (_WORDS_SOURCE, _WORDS, _FACT_WORDS):
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_first_tables,)
-"""In order; the number of a migration is its place, counted from 1. Never edit one that was released."""
+def _m002_quarantine_quotas_half_precision(connection: Connection) -> None:
+    for dropped in ("change_note", "change_lineage", "change_at", "note_lineage", "note_previous", "note_thread"):
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {dropped}")
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS ix_{dropped}")
+    connection.exec_driver_sql("ALTER TABLE note ADD COLUMN held INTEGER")
+    metadata.create_all(connection)  # the tables that are new
+    for table in (change, note):
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    for num, vector in connection.exec_driver_sql("SELECT note, vector FROM embedding").all():
+        half = np.frombuffer(vector, "<f4").astype("<f2").tobytes()
+        connection.exec_driver_sql("UPDATE embedding SET vector = ? WHERE note = ?", (half, num))
+
+
+STEPS: Mapping[int, Callable[[Connection], None]] = {2: _m002_quarantine_quotas_half_precision}
+"""The number that a step leads to, and the step. Never edit one that was released."""
+VERSION = max(STEPS)
+"""Of today's tables."""
 
 
 def version_of(connection: Connection) -> int:
@@ -64,17 +81,15 @@ def migrate(connection: Connection) -> None:
         NewerStore: a later version of Tercet wrote it.
     """
     version = version_of(connection)
-    if version > len(MIGRATIONS):
+    if version > VERSION:
         raise NewerStore(
-            f"this store is of version {version}, this Tercet knows up to {len(MIGRATIONS)}; "
+            f"this store is of version {version}, this Tercet knows up to {VERSION}; "
             "upgrade with: pip install --upgrade tercet"
         )
-    if version == len(MIGRATIONS):
-        return
-    for step in MIGRATIONS[version:]:
-        step(connection)
-    row = {"key": "version", "value": str(len(MIGRATIONS))}
-    if version:
-        connection.execute(meta.update().where(meta.c.key == "version").values(value=row["value"]))
-    else:
-        connection.execute(meta.insert(), row)
+    if not version:
+        _create(connection)
+        connection.execute(meta.insert(), {"key": "version", "value": str(VERSION)})
+    elif version < VERSION:
+        for number in range(version + 1, VERSION + 1):
+            STEPS[number](connection)
+        connection.execute(meta.update().where(meta.c.key == "version").values(value=str(VERSION)))

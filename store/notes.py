@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +18,20 @@ from .database import Database
 from .errors import KeyReused, NoteNotFound
 from .form import Among
 from .note import Draft, Note, Triplet
-from .schema import change, note
+from .schema import note
 from .scope import within
 from .shown import shown
+from .statements import insert, run
 
 __all__ = ["Filter", "Notes", "Turn", "same_content", "stated"]
 
 _BATCH = 500
 _SHORT_QUESTION = 20  # words
 _before = note.alias("before")
-_COLUMNS = [column for column in note.c if column.name != "lineage"]
-_PLAIN = [column.name for column in note.c if column.name not in ("metadata", "facts", "lineage", "previous")]
+_COLUMNS = [column for column in note.c if column.name not in ("lineage", "held")]
+_PLAIN = [column.name for column in note.c if column.name not in ("metadata", "facts", "lineage", "previous", "held")]
+_WRITTEN = (*_PLAIN, "metadata", "facts", "lineage", "previous")
+_plain = attrgetter(*_PLAIN)
 _DEFAULTS = asdict(Triplet("", "", ""))
 
 
@@ -83,6 +87,15 @@ class Turn:
     session: tuple[str, str]
     speaker: str
     asks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The last turn of a thread."""
+
+    num: int
+    position: int
+    text: str
 
 
 class Notes:
@@ -153,7 +166,7 @@ class Notes:
 
     def revisions(self, lineage: str) -> list[Note]:
         """Returns every version of a note, oldest first."""
-        return self.select(note.c.lineage == lineage)
+        return self.select(or_(note.c.id == lineage, and_(note.c.lineage == lineage, note.c.replaces.is_not(None))))
 
     def lineage(self, item: Note) -> str:
         """Returns the id of the first version of a note."""
@@ -193,8 +206,8 @@ class Notes:
         Raises:
             KeyReused: a key was used before with other content.
         """
-        known, at, seq = self._keyed(drafts), self.changes.clock(), self.changes.last()
-        ends: dict[tuple[str, str], Note | None] = {}
+        known, (seq, at) = self._keyed(drafts), self.changes.now()
+        ends: dict[tuple[str, str], _End | None] = {}
         notes, fresh = [], []
         for draft in drafts:
             item = known.get((draft.scope, draft.key or ""))
@@ -206,7 +219,7 @@ class Notes:
                 item = _new(draft, seq, at, after=ends.get(where) if draft.thread else None)
                 fresh.append(item)
                 if draft.thread:
-                    ends[where] = item
+                    ends[where] = _End(item.num, item.position, item.text)
                 if draft.key:
                     known[draft.scope, draft.key] = item
             elif not same_content(item, draft):
@@ -225,7 +238,8 @@ class Notes:
 
     def replace(self, old: Note, draft: Draft, op: str) -> Note:
         """Writes a newer version of a note and retires the old one; turns after it now follow the new one."""
-        new = _new(draft, self.changes.last() + 1, self.changes.clock(), old=old)
+        seq, at = self.changes.now()
+        new = _new(draft, seq + 1, at, old=old)
         self._store([new], op, [self.lineage(old)])
         with self._database.reading() as connection:
             connection.execute(note.update().where(note.c.num == old.num).values(retired=new.num))
@@ -240,8 +254,9 @@ class Notes:
         Returns:
             The number of the change.
         """
-        seq = self.changes.last() + 1
-        self.changes.log(seq, "undo", old.num, old.id, self.lineage(old), old.scope, at or self.changes.clock())
+        last, now = self.changes.now()
+        seq = last + 1
+        self.changes.log([(seq, "undo", old.num, old.id, self.lineage(old), old.scope, at or now)])
         with self._database.reading() as connection:
             connection.execute(note.update().where(note.c.num == old.num).values(retired=seq))
             connection.execute(note.update().where(note.c.previous == old.num).values(previous=old.before))
@@ -263,7 +278,7 @@ class Notes:
         Returns:
             The number of the last change.
         """
-        at, seq = self.changes.clock(), self.changes.last()
+        seq, at = self.changes.now()
         with self._database.reading() as connection:
             for victim in victims:
                 lineage, before = connection.execute(
@@ -272,37 +287,25 @@ class Notes:
                 connection.execute(note.update().where(note.c.previous == victim.num).values(previous=before))
                 connection.execute(note.delete().where(note.c.num == victim.num))
                 seq += 1
-                self.changes.log(seq, "forget", victim.num, victim.id, lineage, victim.scope, at)
+                self.changes.log([(seq, "forget", victim.num, victim.id, lineage, victim.scope, at)])
         return seq
 
     def _store(self, items: Sequence[Note], op: str, lineages: Sequence[str]) -> None:
-        if not items:
-            return
+        rooted = list(zip(items, lineages, strict=True))
         with self._database.reading() as connection:
-            connection.execute(note.insert(), [_row(item, root) for item, root in zip(items, lineages, strict=True)])
-            connection.execute(
-                change.insert(),
-                [
-                    {
-                        "seq": i.num,
-                        "op": op,
-                        "num": i.num,
-                        "note": i.id,
-                        "lineage": root,
-                        "scope": i.scope,
-                        "at": i.known,
-                    }
-                    for i, root in zip(items, lineages, strict=True)
-                ],
-            )
+            insert(connection, note, _WRITTEN, [_row(item, root) for item, root in rooted])
+        self.changes.log((i.num, op, i.num, i.id, root, i.scope, i.known) for i, root in rooted)
 
-    def _end_of_thread(self, scope: str, thread: str) -> Note | None:
-        here = (note.c.scope == scope, note.c.thread == thread, note.c.retired.is_(None))
+    def _end_of_thread(self, scope: str, thread: str) -> _End | None:
         with self._database.reading() as connection:
-            last = connection.scalar(
-                select(note.c.num).where(*here).order_by(note.c.position.desc(), note.c.num.desc()).limit(1)
-            )
-        return None if last is None else self.by_num([last])[last]
+            last = run(
+                connection,
+                "SELECT num, position, text FROM note WHERE scope = ? AND thread = ? AND thread <> '' "
+                "AND retired IS NULL ORDER BY position DESC, num DESC LIMIT 1",
+                scope,
+                thread,
+            ).first()
+        return _End(*last) if last else None
 
     def _keyed(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], Note]:
         """Returns the notes that the drafts' keys name already."""
@@ -320,7 +323,7 @@ def _query() -> Select[tuple[object, ...]]:
     )
 
 
-def _new(draft: Draft, num: int, at: str, *, after: Note | None = None, old: Note | None = None) -> Note:
+def _new(draft: Draft, num: int, at: str, *, after: _End | None = None, old: Note | None = None) -> Note:
     """A note out of a draft: after the last turn of its thread, or in the place of the one it revises."""
     if old:
         position, before, previous = old.position, old.before, old.previous
@@ -350,14 +353,10 @@ def _new(draft: Draft, num: int, at: str, *, after: Note | None = None, old: Not
     )
 
 
-def _row(item: Note, lineage: str) -> dict[str, object]:
-    row = {name: getattr(item, name) for name in _PLAIN}
-    return row | {
-        "metadata": _json(item.metadata),
-        "facts": _json([stated(fact) for fact in item.facts]),
-        "lineage": lineage,
-        "previous": item.before,
-    }
+def _row(item: Note, lineage: str) -> tuple[object, ...]:
+    facts = _json([stated(fact) for fact in item.facts]) if item.facts else "[]"
+    metadata = _json(item.metadata) if item.metadata else "{}"
+    return (*_plain(item), metadata, facts, lineage, item.before)
 
 
 def _note(row: Row[tuple[object, ...]]) -> Note:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
-
 from .database import Database
 from .schema import form
+from .statements import insert, run
 
 __all__ = ["applied", "positions", "reach"]
 
@@ -15,8 +14,7 @@ __all__ = ["applied", "positions", "reach"]
 def positions(database: Database) -> dict[str, int]:
     """Returns, per form that was ever filled, the number of the last change it has seen."""
     with database.reading() as connection:
-        rows = connection.execute(select(form.c.name, form.c.applied))
-        return {row.name: row.applied for row in rows}
+        return dict(run(connection, "SELECT name, applied FROM form").all())
 
 
 def applied(database: Database, name: str) -> int:
@@ -26,8 +24,9 @@ def applied(database: Database, name: str) -> int:
 
 def reach(database: Database, names: Sequence[str], seq: int) -> None:
     """Notes, in the transaction that changed the forms, which change they have seen."""
+    listed = ", ".join("?" * len(names))
     with database.reading() as connection:
-        moved = connection.execute(form.update().where(form.c.name.in_(names)).values(applied=seq)).rowcount
+        moved = run(connection, f"UPDATE form SET applied = ? WHERE name IN ({listed})", seq, *names).rowcount
         if moved < len(names):
             new = set(names) - positions(database).keys()
-            connection.execute(form.insert(), [{"name": name, "applied": seq} for name in sorted(new)])
+            insert(connection, form, ("name", "applied"), [(name, seq) for name in sorted(new)])

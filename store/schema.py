@@ -17,17 +17,20 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 __all__ = [
     "change",
+    "derived",
+    "doomed",
     "embedding",
     "form",
     "mention",
     "meta",
     "metadata",
+    "next_embedding",
     "note",
+    "quota",
     "record",
     "relation",
     "triplet",
@@ -50,11 +53,14 @@ change = Table(
     Column("seq", Integer, primary_key=True),
     Column("op", String, nullable=False),  # write, revise, undo, forget
     Column("num", Integer, nullable=False),
-    Column("note", String, nullable=False, index=True),
-    Column("lineage", String, nullable=False, index=True),
+    Column("note", String, nullable=False),
+    Column("lineage", String, nullable=False),
     Column("scope", String, nullable=False),
-    Column("at", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
 )
+# a write's number is its note's own: only what happens to a note later has to be looked up
+_later = change.c.num != change.c.seq
+Index("change_num", change.c.num, sqlite_where=_later, postgresql_where=_later)
 
 note = Table(
     "note",
@@ -75,18 +81,50 @@ note = Table(
     Column("key", String),
     Column("retired", Integer),  # change that replaced or undid it
     Column("replaces", String),  # id of the note it revised
-    Column("lineage", String, nullable=False, index=True),  # id of the first note of its revisions
-    Column("previous", Integer, index=True),  # num of the turn before it
-    UniqueConstraint("scope", "key"),
+    Column("lineage", String, nullable=False),  # id of the first note of its revisions
+    Column("previous", Integer),  # num of the turn before it
+    Column("held", Integer),  # change that put it in quarantine
     Index("note_scope", "scope", "retired"),
-    Index("note_thread", "scope", "thread", "position"),
 )
+# most notes have no key, no thread and no earlier version: their indexes hold only those that do
+for _name, _columns, _unique, _where in (
+    ("note_key", ("scope", "key"), True, note.c.key.is_not(None)),
+    ("note_thread", ("scope", "thread", "position"), False, note.c.thread != ""),
+    ("note_lineage", ("lineage",), False, note.c.replaces.is_not(None)),
+    ("note_previous", ("previous",), False, note.c.previous.is_not(None)),
+):
+    Index(_name, *(note.c[c] for c in _columns), unique=_unique, sqlite_where=_where, postgresql_where=_where)
+
+derived = Table(  # which notes a note was made of, for example a summary
+    "derived",
+    metadata,
+    Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
+    Column("parent", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("notes", Integer),  # most notes, every version counted; NULL for no limit
+    Column("bytes", Integer),  # most bytes of text, likewise
+)
+
+doomed = Table("doomed", metadata, Column("file", String, primary_key=True))  # files of forgotten notes, to unlink
 
 embedding = Table(
     "embedding",
     metadata,
     Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
-    Column("vector", LargeBinary, nullable=False),  # float32, little endian, unit length
+    Column("vector", LargeBinary, nullable=False),  # float16, little endian, unit length
+)
+
+next_embedding = Table(  # the vectors of another embedder, while the old ones still serve
+    "next_embedding",
+    metadata,
+    Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
 )
 
 triplet = Table(
@@ -106,7 +144,6 @@ triplet = Table(
     Column("extractor", String, nullable=False),
     Index("triplet_subject", "s", "r"),
     Index("triplet_object", "o", "r"),
-    sqlite_autoincrement=True,
 )
 
 relation = Table(

@@ -16,12 +16,12 @@ from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
 from .merging import Merging
-from .migrations import MIGRATIONS, migrate, version_of
+from .migrations import VERSION, migrate, version_of
 from .note import Draft, Note, spoken
 from .notes import Notes
 from .progress import positions, reach
 from .records import KeysValues
-from .schema import change, note
+from .schema import note
 from .triplets import Triplets
 from .vectors import Vectors
 from .words import Words
@@ -268,7 +268,7 @@ class Store:
     def _open(self) -> None:
         with self.database.reading() as connection:
             version = version_of(connection)
-        if version != len(MIGRATIONS):
+        if version != VERSION:
             with self.database.writing() as connection:
                 migrate(connection)
         if self.vectors and not self.vectors.remembered():
@@ -304,7 +304,7 @@ class Store:
         if made.num != made.seq:
             raise CannotUndo(f"change {made.seq} took a note back; write the note again to have it")
         if wrote.retired is not None:
-            newest = self.notes.changes.select(change.c.lineage == made.lineage)[-1]
+            newest = self.notes.changes.of([item.num for item in self.notes.revisions(made.lineage)])[-1]
             mend = f"undo change {newest.seq} first" if newest.num == newest.seq else "its note was taken back already"
             raise CannotUndo(f"change {made.seq} is no longer the last of its note; {mend}")
         return wrote

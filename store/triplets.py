@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, bindparam, column, literal_column, select, table, text
+from sqlalchemy import ColumnElement, func, select
 
 from .database import Database
 from .errors import InvalidInput
 from .form import Among, Cue, Extractor, Hit
+from .fulltext import FullText
 from .names import fold
 from .note import Fact, Note, Triplet
 from .progress import applied
@@ -21,12 +22,13 @@ from .relations import Relations
 from .resolve import Statement, resolve
 from .schema import note, triplet
 from .shown import shown
-from .words import quoted
+from .statements import insert, numbered, nums_of, run
+from .words import telling
 
 __all__ = ["Triplets"]
 
-_BATCH = 500
-_fact_words = table("fact_words", column("rowid"))
+_SIDES = ("subject", "relation", "object")
+_COLUMNS = ("num", "note", *_SIDES, "s", "r", "o", "valid_from", "valid_to", "confidence", "extractor")
 
 
 class Triplets:
@@ -37,66 +39,49 @@ class Triplets:
     def __init__(self, database: Database, extractor: Extractor | None) -> None:
         self._database = database
         self._extractor = extractor
+        self._index = FullText(database, "fact_words", source="triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0))
         self.relations = Relations(database)
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores what the caller stated and what the extractor finds; notes that are in already are skipped."""
-        present = self._present(notes)
-        new = [item for item in notes if item.num not in present]
-        rows = [_row(item, fact) for item in new for fact in self._facts(item)]
-        if not rows:
-            return
         with self._database.reading() as connection:
-            connection.execute(triplet.insert(), rows)
-            connection.execute(
-                text(
-                    "INSERT INTO fact_words(rowid, subject, relation, object) "
-                    "SELECT num, subject, relation, object FROM triplet WHERE note = :note"
-                ),
-                [{"note": num} for num in sorted({int(str(row["note"])) for row in rows})],
-            )
+            last: int = run(connection, "SELECT coalesce(max(num), 0) FROM triplet").scalar_one()
+            present = numbered(connection, "triplet", [item.num for item in notes]) if last else set()
+            rows: list[tuple[object, ...]] = []
+            for item in notes:
+                if item.num not in present:
+                    rows += [
+                        _row(last + len(rows) + place, item, fact) for place, fact in enumerate(self._facts(item), 1)
+                    ]
+            insert(connection, triplet, _COLUMNS, rows)
+        self._index.add(range(last + 1, last + len(rows) + 1))
 
     def remove(self, ids: Collection[str]) -> None:
         """Takes the triplets of notes out, and out of the full text."""
         with self._database.reading() as connection:
-            for id in sorted(ids):
-                of_note = "note = (SELECT num FROM note WHERE id = :id)"
-                connection.execute(
-                    text(
-                        "INSERT INTO fact_words(fact_words, rowid, subject, relation, object) "
-                        f"SELECT 'delete', num, subject, relation, object FROM triplet WHERE {of_note}"
-                    ),
-                    {"id": id},
-                )
-                connection.execute(text(f"DELETE FROM triplet WHERE {of_note}"), {"id": id})
+            notes = nums_of(connection, ids)
+            nums = [num for of in notes for (num,) in run(connection, "SELECT num FROM triplet WHERE note = ?", of)]
+            self._index.remove(nums)
+            for of in notes:
+                run(connection, "DELETE FROM triplet WHERE note = ?", of)
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by their best-matching triplet, BM25 times its confidence; the path is that triplet."""
-        terms = quoted(cue.text)
-        if not terms or k < 1:
+        words = telling(cue.text)
+        if not words or k < 1:
             return []
-        score: ColumnElement[float] = literal_column("bm25(fact_words)")
+        found = self._index.matching(words)
+        score = found.c.score * triplet.c.confidence
         query = (
-            select(
-                triplet.c.note,
-                triplet.c.subject,
-                triplet.c.relation,
-                triplet.c.object,
-                score * triplet.c.confidence,
-            )
-            .select_from(
-                _fact_words.join(triplet, triplet.c.num == _fact_words.c.rowid).join(note, note.c.num == triplet.c.note)
-            )
-            .where(
-                text("fact_words MATCH :terms").bindparams(bindparam("terms", " OR ".join(terms))),
-                *among.conditions,
-            )
-            .order_by(score * triplet.c.confidence, triplet.c.note, triplet.c.num)
+            select(triplet.c.note, triplet.c.subject, triplet.c.relation, triplet.c.object, score)
+            .select_from(triplet.join(found, triplet.c.num == found.c.num).join(note, note.c.num == triplet.c.note))
+            .where(*among.conditions)
+            .order_by(score.desc(), triplet.c.note, triplet.c.num)
         )
         best: dict[int, Hit] = {}
         with self._database.reading() as connection:
             for num, subject, relation, target, value in connection.execute(query).all():
-                best.setdefault(num, Hit(num, -value, (subject, relation, target)))
+                best.setdefault(num, Hit(num, value, (subject, relation, target)))
                 if len(best) == k:
                     break
         return list(best.values())
@@ -107,14 +92,14 @@ class Triplets:
 
     def clear(self) -> None:
         """Empties the form."""
+        self._index.clear()
         with self._database.reading() as connection:
             connection.execute(triplet.delete())
-            connection.exec_driver_sql("INSERT INTO fact_words(fact_words) VALUES('rebuild')")
 
     def count(self) -> int:
         """Returns how many triplets are stored."""
         with self._database.reading() as connection:
-            return connection.scalar(text("SELECT count(*) FROM triplet")) or 0
+            return connection.scalar(select(func.count()).select_from(triplet)) or 0
 
     def facts(
         self,
@@ -202,34 +187,13 @@ class Triplets:
                 given.append(fact)
         return given
 
-    def _present(self, notes: Sequence[Note]) -> set[int]:
-        nums = [item.num for item in notes]
-        with self._database.reading() as connection:
-            return {
-                row[0]
-                for start in range(0, len(nums), _BATCH)
-                for row in connection.execute(
-                    select(triplet.c.note).distinct().where(triplet.c.note.in_(nums[start : start + _BATCH]))
-                )
-            }
-
 
 def _folded(name: str) -> str:
     """Returns what a name is compared by; one without letters and digits, such as an emoji, by itself."""
     return fold(name) or name.strip()
 
 
-def _row(item: Note, fact: Triplet) -> dict[str, object]:
-    return {
-        "note": item.num,
-        "subject": fact.subject,
-        "relation": fact.relation,
-        "object": fact.object,
-        "s": _folded(fact.subject),
-        "r": _folded(fact.relation),
-        "o": _folded(fact.object),
-        "valid_from": fact.valid_from,
-        "valid_to": fact.valid_to,
-        "confidence": fact.confidence,
-        "extractor": fact.extractor,
-    }
+def _row(num: int, item: Note, fact: Triplet) -> tuple[object, ...]:
+    sides = (fact.subject, fact.relation, fact.object)
+    times = (fact.valid_from, fact.valid_to)
+    return (num, item.num, *sides, *map(_folded, sides), *times, fact.confidence, fact.extractor)

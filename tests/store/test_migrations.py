@@ -1,16 +1,19 @@
 """Numbered steps: a fresh store, one opened again, one of a later version, one whose version is no number."""
 
+import gzip
 import sqlite3
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from factories import Memories, disagreements  # type: ignore[import-not-found]
+from factories import HashEmbedder, Memories, PatternExtractor, disagreements  # type: ignore[import-not-found]
 from sqlalchemy import Connection
 
+from tercet.sdk import Memory
 from tercet.store import migrations, store
 from tercet.store.errors import NewerStore, StoreDamaged
-from tercet.store.migrations import MIGRATIONS, migrate, version_of
+from tercet.store.migrations import STEPS, VERSION, migrate, version_of
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -34,7 +37,7 @@ def folder(memory: Memories) -> Path:
 
 def test_a_fresh_store_has_todays_tables(memory: Memories) -> None:
     with memory()._store.database.reading() as connection:
-        assert version_of(connection) == len(MIGRATIONS)
+        assert version_of(connection) == VERSION
         names = {row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_master")}
     assert {"note", "change", "words", "fact_words", "words_source", "embedding", "triplet", "mention"} <= names
 
@@ -49,13 +52,13 @@ def test_opening_again_changes_nothing(memory: Memories, folder: Path) -> None:
 
 @pytest.mark.parametrize("ahead", [1, 1000])
 def test_a_later_version_is_refused_and_not_touched(memory: Memories, folder: Path, ahead: int) -> None:
-    later = len(MIGRATIONS) + ahead
+    later = VERSION + ahead
     set_version(folder, str(later))
     before = contents(folder)
-    with pytest.raises(NewerStore, match=f"version {later}, .* up to {len(MIGRATIONS)}; upgrade with"):
+    with pytest.raises(NewerStore, match=f"version {later}, .* up to {VERSION}; upgrade with"):
         memory()
     assert contents(folder) == before
-    set_version(folder, str(len(MIGRATIONS)))
+    set_version(folder, str(VERSION))
     assert [note.text for note in memory().notes()] == ["one apple"]
 
 
@@ -76,6 +79,13 @@ def test_a_version_that_is_missing_is_damage(memory: Memories, folder: Path) -> 
         memory()
 
 
+def know(monkeypatch: pytest.MonkeyPatch, steps: Mapping[int, Callable[[Connection], None]]) -> None:
+    """Lets Tercet know these steps."""
+    monkeypatch.setattr(migrations, "STEPS", steps)
+    for module in (migrations, store):
+        monkeypatch.setattr(module, "VERSION", max(steps))
+
+
 @pytest.fixture
 def more_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Two more migrations than today's."""
@@ -89,8 +99,7 @@ def more_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         taken.append("two")
         connection.exec_driver_sql("INSERT INTO later SELECT count(*) FROM note")
 
-    for module in (migrations, store):
-        monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, one, two))
+    know(monkeypatch, {**STEPS, VERSION + 1: one, VERSION + 2: two})
     return taken
 
 
@@ -100,7 +109,7 @@ def test_an_older_store_is_brought_up_to_date_once(memory: Memories, folder: Pat
             assert [note.text for note in ada.notes()] == ["one apple"]
             with ada._store.database.reading() as connection:
                 assert connection.exec_driver_sql("SELECT x FROM later").all() == [(1,)]
-                assert version_of(connection) == len(MIGRATIONS) + 2
+                assert version_of(connection) == VERSION + 2
             assert disagreements(ada._store) == []
     assert more_steps == ["one", "two"]
 
@@ -112,16 +121,13 @@ def test_a_step_that_fails_takes_all_back(
         connection.exec_driver_sql("CREATE TABLE broken (x)")
         raise OSError("the power went")
 
-    good = migrations.MIGRATIONS
-    for module in (migrations, store):
-        monkeypatch.setattr(module, "MIGRATIONS", (*good, broken))
+    know(monkeypatch, {**migrations.STEPS, VERSION + 3: broken})
     with pytest.raises(OSError, match="the power went"):
         memory()
-    for module in (migrations, store):
-        monkeypatch.setattr(module, "MIGRATIONS", MIGRATIONS)
+    know(monkeypatch, STEPS)
     with memory() as ada:
         with ada._store.database.reading() as connection:
-            assert version_of(connection) == len(MIGRATIONS)
+            assert version_of(connection) == VERSION
             names = {row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_master")}
         assert not names & {"later", "broken"}
         assert [note.text for note in ada.notes()] == ["one apple"]
@@ -131,4 +137,41 @@ def test_migrating_again_is_nothing(memory: Memories) -> None:
     database = memory()._store.database
     with database.writing() as connection:
         migrate(connection)
-        assert version_of(connection) == len(MIGRATIONS)
+        assert version_of(connection) == VERSION
+
+
+RELEASED = Path(__file__).parent / "released"
+
+
+def schema_of(folder: Path) -> set[tuple[str, str]]:
+    """Every table and index with its columns, however their statements are spelt."""
+    with closing(sqlite3.connect(folder / "memory.db")) as connection:
+        found = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+        return {
+            (
+                name,
+                str(
+                    sorted(
+                        row[1:4]
+                        for row in connection.execute(f"PRAGMA {'table' if kind != 'index' else kind}_info({name})")
+                    )
+                ),
+            )
+            for kind, name in found
+        }
+
+
+@pytest.mark.parametrize("version", [1])
+def test_a_store_of_every_released_version_opens_and_loses_nothing(
+    memory: Memories, tmp_path: Path, version: int
+) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "memory.db").write_bytes(gzip.decompress((RELEASED / f"v{version}.db.gz").read_bytes()))
+    with Memory(old, scope="ada", embedder=HashEmbedder(), extractor=PatternExtractor()) as ada:
+        assert list(ada.export()) == (RELEASED / f"v{version}.jsonl").read_text().splitlines()
+        assert disagreements(ada._store) == []
+        assert [one.note.text for one in ada.read("Who is Mia's parent?", k=1)] == ["Mia is Ada's daughter."]
+        fresh = memory()
+        fresh.import_(ada.export())
+        assert schema_of(old) == schema_of(memory.home / "memory")

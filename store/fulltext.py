@@ -1,0 +1,83 @@
+"""Full text over the rows of a table or view, ranked by BM25; in SQLite an external-content FTS5 table.
+
+It stores no second copy of the text, and SQLite can check it against what it was made of. What a person types is
+never query syntax: every word comes quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import ColumnElement, Subquery, bindparam, literal_column, select, table, text
+
+from .database import Database
+from .statements import run
+
+__all__ = ["FullText"]
+
+
+class FullText:
+    """An index of words.
+
+    Args:
+        database: where it is.
+        name: of the index.
+        source: table or view it is made of; its column ``num`` numbers the rows.
+        columns: of the source that are indexed.
+        weights: per column, how much a word in it counts.
+    """
+
+    def __init__(
+        self, database: Database, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._source = source
+        listed = ", ".join(columns)
+        self._score = f"-bm25({name}, {', '.join(map(str, weights))})"  # bm25() is negative, smaller is better
+        self._add = (
+            f"INSERT INTO {name}(rowid, {listed}) SELECT num, {listed} FROM {source} "
+            f"WHERE num = ? AND num NOT IN (SELECT id FROM {name}_docsize)"
+        )
+        self._remove = (
+            f"INSERT INTO {name}({name}, rowid, {listed}) SELECT 'delete', num, {listed} FROM {source} "
+            f"WHERE num = ? AND num IN (SELECT id FROM {name}_docsize)"
+        )
+
+    def add(self, nums: Collection[int]) -> None:
+        """Indexes rows; those in the index already stay as they are."""
+        self._each(self._add, nums)
+
+    def remove(self, nums: Collection[int]) -> None:
+        """Takes rows out of the index, word by word, while they and what they show are still as they were indexed."""
+        self._each(self._remove, nums)
+
+    def matching(self, words: Sequence[str]) -> Subquery:
+        """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
+
+        The scores are positive, larger is better.
+        """
+        terms = " OR ".join(f'"{word}"' for word in words)
+        matched = text(f"{self._name} MATCH :{self._name}_terms").bindparams(bindparam(f"{self._name}_terms", terms))
+        score: ColumnElement[float] = literal_column(self._score)
+        return (
+            select(literal_column("rowid").label("num"), score.label("score"))
+            .select_from(table(self._name))
+            .where(matched)
+            .subquery()
+        )
+
+    def clear(self) -> None:
+        """Empties the index."""
+        with self._database.reading() as connection:
+            run(connection, f"INSERT INTO {self._name}({self._name}) VALUES('delete-all')")
+
+    def count(self) -> int:
+        """Returns how many rows are indexed."""
+        with self._database.reading() as connection:
+            return connection.scalar(text(f"SELECT count(*) FROM {self._name}_docsize")) or 0
+
+    def _each(self, sql: str, nums: Collection[int]) -> None:
+        if nums:
+            with self._database.reading() as connection:
+                connection.exec_driver_sql(sql, [(num,) for num in sorted(nums)])
