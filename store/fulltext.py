@@ -6,7 +6,8 @@ never query syntax: every word comes quoted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 
 from sqlalchemy import ColumnElement, Subquery, bindparam, literal_column, select, table, text
 
@@ -34,23 +35,20 @@ class FullText:
         self._name = name
         self._source = source
         listed = ", ".join(columns)
+        marks = ", ".join("?" * (len(columns) + 1))
         self._score = f"-bm25({name}, {', '.join(map(str, weights))})"  # bm25() is negative, smaller is better
-        self._add = (
-            f"INSERT INTO {name}(rowid, {listed}) SELECT num, {listed} FROM {source} "
-            f"WHERE num = ? AND num NOT IN (SELECT id FROM {name}_docsize)"
-        )
-        self._remove = (
-            f"INSERT INTO {name}({name}, rowid, {listed}) SELECT 'delete', num, {listed} FROM {source} "
-            f"WHERE num = ? AND num IN (SELECT id FROM {name}_docsize)"
-        )
+        self._rows = f"SELECT num, {listed} FROM {source} WHERE num BETWEEN ? AND ?"
+        # of values, not of a SELECT: for that SQLite opens a savepoint, and FTS5 writes its index out at every one
+        self._add = f"INSERT INTO {name}(rowid, {listed}) VALUES ({marks})"
+        self._remove = f"INSERT INTO {name}({name}, rowid, {listed}) VALUES ('delete', {marks})"
 
     def add(self, nums: Collection[int]) -> None:
         """Indexes rows; those in the index already stay as they are."""
-        self._each(self._add, nums)
+        self._change(self._add, nums, indexed=False)
 
     def remove(self, nums: Collection[int]) -> None:
         """Takes rows out of the index, word by word, while they and what they show are still as they were indexed."""
-        self._each(self._remove, nums)
+        self._change(self._remove, nums, indexed=True)
 
     def matching(self, words: Sequence[str]) -> Subquery:
         """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
@@ -77,7 +75,19 @@ class FullText:
         with self._database.reading() as connection:
             return connection.scalar(text(f"SELECT count(*) FROM {self._name}_docsize")) or 0
 
-    def _each(self, sql: str, nums: Collection[int]) -> None:
-        if nums:
-            with self._database.reading() as connection:
-                connection.exec_driver_sql(sql, [(num,) for num in sorted(nums)])
+    def _change(self, sql: str, nums: Collection[int], *, indexed: bool) -> None:
+        """Runs a statement with each of these rows that is, or is not, in the index."""
+        with self._database.reading() as connection:
+            for low, high in _runs(nums):
+                found = run(connection, f"SELECT id FROM {self._name}_docsize WHERE id BETWEEN ? AND ?", low, high)
+                present = set(found.scalars())
+                rows = [tuple(row) for row in run(connection, self._rows, low, high) if (row[0] in present) is indexed]
+                if rows:
+                    connection.exec_driver_sql(sql, rows)
+
+
+def _runs(nums: Collection[int]) -> Iterator[tuple[int, int]]:
+    """Yields the first and the last of every run of neighbouring numbers."""
+    for _, neighbours in groupby(enumerate(sorted(nums)), lambda pair: pair[1] - pair[0]):
+        listed = [num for _, num in neighbours]
+        yield listed[0], listed[-1]
