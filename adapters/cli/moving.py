@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from ...store.errors import InvalidInput
 from . import inputs
 from .command import Command, with_session
 from .files import replacing
 from .plain import safe_line
-from .screen import progress
+from .screen import progress, say
 from .session import Session
 
 if TYPE_CHECKING:
     from ...sdk.memory import Memory
+    from ..importers import Drafts
 
 __all__ = ["export", "import_", "import_dialogues"]
 
 _LINE_LIMIT = 8 << 20  # bytes; far more than the largest note makes
-_PEEK = 4096  # bytes
 
 
 @click.command(
@@ -63,38 +63,57 @@ def export(session: Session, file: str, yes: bool) -> None:
     cls=Command,
     epilog="""
     tercet import ada.jsonl --scope ada
-    tercet import locomo10.json
+    tercet import mem0.json --scope ada --by-user
+    tercet import conversations.json --format chat
     """,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["tercet", "locomo"]),
+    type=click.Choice(["tercet", "locomo", "mem0", "langgraph", "mcp", "chat"]),
     help="What FILE is; found out when left out.",
 )
+@click.option("--by-user", is_flag=True, help="Put what mem0 has of each user into a scope of that user, below yours.")
 @with_session
-def import_(session: Session, file: str, form: str | None) -> None:
-    """Takes in a Tercet export or a LoCoMo dialogue file, all or nothing.
+def import_(session: Session, file: str, form: str | None, by_user: bool) -> None:
+    """Takes in a Tercet export, or memories and chats of other products, all or nothing.
+
+    Of others it reads LoCoMo dialogues, memories of mem0 (JSON or history.db), SQLite stores of LangGraph, files of the
+    MCP memory server, and chat logs (ShareGPT, OpenAI messages, ChatGPT's conversations.json).
 
     What is here already is not written twice. A FILE of - is standard input, which must be a Tercet export.
     """
-    with _opened(file) as stream:
-        name = "standard input" if file == "-" else file
-        form = form or ("tercet" if file == "-" else _sniffed(stream, name))
-        if form == "tercet":
-            lines = inputs.lines_of(stream, name, limit=_LINE_LIMIT)
+    form = form or _sniffed(file)
+    if by_user and form != "mem0":
+        raise click.UsageError(f"--by-user is for memories of mem0; a {form} file names no user of each memory")
+    if form != "tercet" and file == "-":
+        raise click.UsageError("only a Tercet export is read from standard input; name the file")
+    answer: dict[str, object] = {"file": file, "format": form}
+    if form == "tercet":
+        with _opened(file) as stream:
+            lines = inputs.lines_of(stream, "standard input" if file == "-" else file, limit=_LINE_LIMIT)
             with session.open(new=True) as memory, progress("importing", None) as advance:
-                count = memory.import_(lines, on_progress=advance)
-        elif file == "-":
-            raise click.UsageError("a dialogue is read from a file, not from standard input; name the file")
-        else:
-            with session.open(new=True) as memory:
-                count = import_dialogues(memory, file)
-    if session.as_json:
-        session.answer({"file": file, "format": form, "new": count})
+                answer["new"] = memory.import_(lines, on_progress=advance)
+    elif form == "locomo":
+        with session.open(new=True) as memory:
+            answer["new"] = import_dialogues(memory, file)
     else:
-        click.echo(f"{count:,} new notes")
+        found = _drafts(form, file)
+        drafts = list(found)  # read to its end before a memory is made for it
+        with session.open(new=True) as memory:
+            if by_user:
+                from ..importers import per_user
+
+                drafts = per_user(drafts, scope=memory.scope)
+            answer["new"] = _written(memory, drafts)
+        answer["left_out"] = dict(found.skipped)
+        for what, count in found.skipped.items():
+            say(f"left out: {count:,} {what}")
+    if session.as_json:
+        session.answer(answer)
+    else:
+        click.echo(f"{answer['new']:,} new notes")
 
 
 def import_dialogues(memory: Memory, file: str) -> int:
@@ -105,30 +124,41 @@ def import_dialogues(memory: Memory, file: str) -> int:
     """
     from ..dialogues import read_dialogue
 
-    drafts = [
+    drafts: list[Mapping[str, object]] = [
         {**turn, "key": turn["source"], "origin": "import"}
         for transcript in read_dialogue(file)
         for turn in transcript.turns
     ]
+    return _written(memory, drafts)
+
+
+def _written(memory: Memory, drafts: list[Mapping[str, object]]) -> int:
+    """Writes drafts, all or nothing, and returns how many were not here yet."""
     before = memory.stats().change
     with progress("importing", len(drafts)) as advance:
         notes = memory.write_many(drafts, on_progress=advance)
-    return sum(note.change > before for note in notes)
+    return len({note.id for note in notes if note.change > before})
 
 
-def _sniffed(stream: IO[bytes], name: str) -> str:
-    """Returns what a file is, by its first character; a pipe cannot be looked at twice and must be an export."""
-    if not stream.seekable():
+def _drafts(form: str, file: str) -> Drafts:
+    from .. import importers  # here, so that other commands need not wait for it
+
+    readers = {
+        "mem0": importers.read_mem0,
+        "langgraph": importers.read_langgraph,
+        "mcp": importers.read_mcp,
+        "chat": importers.read_chat,
+    }
+    return readers[form](file)
+
+
+def _sniffed(file: str) -> str:
+    """Returns what a file is; a pipe cannot be looked at twice and must be an export."""
+    if file == "-" or not Path(file).is_file():
         return "tercet"
-    head = stream.read(_PEEK).decode(errors="replace").removeprefix("\ufeff").lstrip()
-    stream.seek(0)
-    if head.startswith("["):
-        return "locomo"
-    if head.startswith("{") and '"tercet"' in head.split("\n", 1)[0]:
-        return "tercet"
-    raise InvalidInput(
-        f"{name} is neither a Tercet export (JSON Lines after a header) nor a LoCoMo dialogue file (a JSON list)"
-    )
+    from ..importers import sniffed
+
+    return sniffed(Path(file))
 
 
 @contextmanager
