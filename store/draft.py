@@ -59,7 +59,11 @@ def checked_text(value: object, what: str, *, limit: int = TEXT_LIMIT) -> str:
 
 def checked_field(value: object, what: str) -> str:
     """Returns a short single-line string, or an empty one for None."""
-    text = checked_text("" if value is None else value, what, limit=FIELD_LIMIT * 4)
+    if value is None:
+        return ""
+    if isinstance(value, str) and len(value) <= FIELD_LIMIT and value.isascii() and value.isprintable():
+        return value.strip()  # nothing else can be wrong with it
+    text = checked_text(value, what, limit=FIELD_LIMIT * 4)
     if len(text) > FIELD_LIMIT:
         raise LimitExceeded(f"{what} has {len(text):,} characters, the limit is {FIELD_LIMIT:,}")
     if "\n" in text or "\r" in text:

@@ -81,7 +81,8 @@ class FullText:
             for low, high in _runs(nums):
                 found = run(connection, f"SELECT id FROM {self._name}_docsize WHERE id BETWEEN ? AND ?", low, high)
                 present = set(found.scalars())
-                rows = [tuple(row) for row in run(connection, self._rows, low, high) if (row[0] in present) is indexed]
+                every = run(connection, self._rows, low, high).all()
+                rows = [tuple(row) for row in every if (row[0] in present) is indexed]
                 if rows:
                     connection.exec_driver_sql(sql, rows)
 

@@ -181,7 +181,7 @@ class Graph:
         found: dict[int, dict[str, str]] = {num: {} for num in nums}
         if nums:
             sides = "SELECT note, s, subject, o, object FROM triplet WHERE note BETWEEN ? AND ? ORDER BY num"
-            for num, s, subject, o, target in run(connection, sides, min(nums), max(nums)):
+            for num, s, subject, o, target in run(connection, sides, min(nums), max(nums)).all():
                 if num in found:
                     found[num].setdefault(s, subject)
                     found[num].setdefault(o, target)
