@@ -33,8 +33,8 @@ class _Memory(Row):
     id: str | int
     memory: str
     metadata: dict[str, object] | None = None
-    created_at: str | int | float | None = None
-    score: float | None = None  # of the search it came from: nothing to keep
+    created_at: object = None
+    score: object = None  # of the search it came from: nothing to keep
     actor_id: str | None = None
     role: str | None = None
 

@@ -13,6 +13,7 @@ from ...store.shown import shown
 __all__ = ["Row", "validated"]
 
 T = TypeVar("T")
+_UNIONS = ("str", "int", "float")  # pydantic names the member of a union that did not fit
 
 
 class Row(BaseModel):
@@ -41,4 +42,5 @@ def validated(shape: TypeAdapter[T], value: object, where: str) -> T:
 
 
 def _path(loc: Sequence[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}"[:60] for part in loc)
+    named = [part for part in loc if part not in _UNIONS and not str(part).startswith("list[")]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}"[:60] for part in named)
