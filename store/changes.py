@@ -12,7 +12,7 @@ from .database import Database
 from .errors import ChangeNotFound
 from .schema import change
 from .scope import within
-from .statements import insert, run
+from .statements import insert, rows
 
 __all__ = ["Change", "Changes"]
 
@@ -52,7 +52,8 @@ class Changes:
     def last(self) -> int:
         """Returns the number of the newest change, 0 in an empty store."""
         with self._database.reading() as connection:
-            return run(connection, "SELECT coalesce(max(seq), 0) FROM change").scalar_one()  # type: ignore[no-any-return]
+            ((last,),) = rows(connection, "SELECT coalesce(max(seq), 0) FROM change")
+            return last  # type: ignore[no-any-return]
 
     def select(
         self, *conditions: ColumnElement[bool], scope: str | None = None, limit: int | None = None
@@ -86,9 +87,11 @@ class Changes:
             low, high = 0, self.last()
             while low < high:  # times never fall as numbers grow, see `clock`
                 middle = (low + high + 1) // 2
-                found = run(connection, "SELECT seq, at FROM change WHERE seq >= ? ORDER BY seq LIMIT 1", middle).one()
-                if found.at <= moment + "~":
-                    low = found.seq
+                ((seq, at),) = rows(
+                    connection, "SELECT seq, at FROM change WHERE seq >= ? ORDER BY seq LIMIT 1", middle
+                )
+                if at <= moment + "~":
+                    low = seq
                 else:
                     high = middle - 1
         return low
@@ -104,6 +107,6 @@ class Changes:
         A clock that was set back must not reorder what is known.
         """
         with self._database.reading() as connection:
-            newest = run(connection, "SELECT seq, at FROM change ORDER BY seq DESC LIMIT 1").first()
+            newest = rows(connection, "SELECT seq, at FROM change ORDER BY seq DESC LIMIT 1")
         time = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-        return (newest.seq, max(time, newest.at)) if newest else (0, time)
+        return (newest[0][0], max(time, newest[0][1])) if newest else (0, time)

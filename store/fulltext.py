@@ -12,7 +12,7 @@ from itertools import groupby
 from sqlalchemy import ColumnElement, Subquery, bindparam, literal_column, select, table, text
 
 from .database import Database
-from .statements import run
+from .statements import rows, run, run_many
 
 __all__ = ["FullText"]
 
@@ -79,12 +79,10 @@ class FullText:
         """Runs a statement with each of these rows that is, or is not, in the index."""
         with self._database.reading() as connection:
             for low, high in _runs(nums):
-                found = run(connection, f"SELECT id FROM {self._name}_docsize WHERE id BETWEEN ? AND ?", low, high)
-                present = set(found.scalars())
-                every = run(connection, self._rows, low, high).all()
-                rows = [tuple(row) for row in every if (row[0] in present) is indexed]
-                if rows:
-                    connection.exec_driver_sql(sql, rows)
+                found = rows(connection, f"SELECT id FROM {self._name}_docsize WHERE id BETWEEN ? AND ?", low, high)
+                present = {id for (id,) in found}
+                every = rows(connection, self._rows, low, high)
+                run_many(connection, sql, [row for row in every if (row[0] in present) is indexed])
 
 
 def _runs(nums: Collection[int]) -> Iterator[tuple[int, int]]:

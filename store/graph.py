@@ -24,7 +24,7 @@ from .note import Note
 from .pagerank import personalized_pagerank
 from .progress import applied
 from .schema import change, mention, note, triplet
-from .statements import insert, nums_of, run
+from .statements import insert, nums_of, rows, run
 
 __all__ = ["Graph", "Link", "Walk"]
 
@@ -181,7 +181,7 @@ class Graph:
         found: dict[int, dict[str, str]] = {num: {} for num in nums}
         if nums:
             sides = "SELECT note, s, subject, o, object FROM triplet WHERE note BETWEEN ? AND ? ORDER BY num"
-            for num, s, subject, o, target in run(connection, sides, min(nums), max(nums)).all():
+            for num, s, subject, o, target in rows(connection, sides, min(nums), max(nums)):
                 if num in found:
                     found[num].setdefault(s, subject)
                     found[num].setdefault(o, target)

@@ -5,25 +5,55 @@ They are written once, with ``?`` for every value, in SQL that SQLite and Postgr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ["insert", "numbered", "nums_of", "run"]
+__all__ = ["insert", "numbered", "nums_of", "rows", "rows_in", "run", "run_in", "run_many"]
+
+_BATCH = 500  # values in one statement
 
 
-def run(connection: Connection, sql: str, *values: object) -> CursorResult[*tuple[Any, ...]]:
-    """Runs one statement with these values for its ``?``."""
-    return connection.exec_driver_sql(_marked(sql, connection.dialect.paramstyle), values)
+def rows(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Returns the rows of a query with these values for its ``?``."""
+    with _cursor(connection, sql) as (cursor, marked):
+        cursor.execute(marked, values)
+        return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def run(connection: Connection, sql: str, *values: object) -> int:
+    """Runs a statement that returns no rows; returns how many rows it changed."""
+    with _cursor(connection, sql) as (cursor, marked):
+        cursor.execute(marked, values)
+        return cursor.rowcount  # type: ignore[no-any-return]
+
+
+def run_many(connection: Connection, sql: str, batch: Sequence[tuple[object, ...]]) -> None:
+    """Runs a statement once with each row of values; none is fine."""
+    if batch:
+        with _cursor(connection, sql) as (cursor, marked):
+            cursor.executemany(marked, batch)
+
+
+def rows_in(connection: Connection, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    """Returns the rows of a query whose ``IN (?)`` stands for any number of values."""
+    return [row for part in _parts(values) for row in rows(connection, _listed(sql, len(part)), *part)]
+
+
+def run_in(connection: Connection, sql: str, values: Sequence[object]) -> int:
+    """Runs a statement that returns no rows and whose ``IN (?)`` stands for any number of values."""
+    return sum(run(connection, _listed(sql, len(part)), *part) for part in _parts(values))
 
 
 def insert(
     connection: Connection,
     table: Table,
     columns: Sequence[str],
-    rows: Iterable[tuple[object, ...]],
+    batch: Iterable[tuple[object, ...]],
     *,
     unless_there: bool = False,
 ) -> None:
@@ -33,12 +63,45 @@ def insert(
         connection: of the caller's transaction.
         table: where.
         columns: which.
-        rows: what.
+        batch: what.
         unless_there: leave rows alone whose primary key is there already.
     """
-    if batch := list(rows):
-        sql = _insertion(table.name, tuple(columns), unless_there)
-        connection.exec_driver_sql(_marked(sql, connection.dialect.paramstyle), batch)
+    run_many(connection, _insertion(table.name, tuple(columns), unless_there), list(batch))
+
+
+def numbered(connection: Connection, table: str, nums: Sequence[int]) -> set[int]:
+    """Returns which of these notes have rows in a table."""
+    if not nums:
+        return set()
+    between = f"SELECT DISTINCT note FROM {table} WHERE note BETWEEN ? AND ?"
+    return {num for (num,) in rows(connection, between, min(nums), max(nums))}.intersection(nums)
+
+
+def nums_of(connection: Connection, ids: Iterable[str]) -> list[int]:
+    """Returns the numbers of the notes with these ids, in order; ids that no note has are left out."""
+    return sorted(num for id in set(ids) for (num,) in rows(connection, "SELECT num FROM note WHERE id = ?", id))
+
+
+def _parts(values: Sequence[object]) -> Iterator[Sequence[object]]:
+    for start in range(0, len(values), _BATCH):
+        yield values[start : start + _BATCH]
+
+
+def _listed(sql: str, count: int) -> str:
+    return sql.replace("IN (?)", f"IN ({', '.join('?' * count)})")
+
+
+@contextmanager
+def _cursor(connection: Connection, sql: str) -> Iterator[tuple[Any, str]]:
+    """Yields the driver's cursor and the statement with the driver's marks; its errors become SQLAlchemy's."""
+    driver: Any = connection.connection
+    cursor = driver.cursor()
+    try:
+        yield cursor, _marked(sql, connection.dialect.paramstyle)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(sql, None, error) from error
+    finally:
+        cursor.close()
 
 
 @cache
@@ -51,18 +114,3 @@ def _insertion(table: str, columns: tuple[str, ...], unless_there: bool) -> str:
 @cache
 def _marked(sql: str, style: str) -> str:
     return sql if style == "qmark" else sql.replace("?", "%s")
-
-
-def numbered(connection: Connection, table: str, nums: Sequence[int]) -> set[int]:
-    """Returns which of these notes have rows in a table."""
-    if len(nums) == 1:
-        return {num for (num,) in run(connection, f"SELECT note FROM {table} WHERE note = ? LIMIT 1", *nums)}
-    if not nums:
-        return set()
-    between = f"SELECT DISTINCT note FROM {table} WHERE note BETWEEN ? AND ?"
-    return {num for (num,) in run(connection, between, min(nums), max(nums))}.intersection(nums)
-
-
-def nums_of(connection: Connection, ids: Iterable[str]) -> list[int]:
-    """Returns the numbers of the notes with these ids, in order; ids that no note has are left out."""
-    return sorted(num for id in set(ids) for (num,) in run(connection, "SELECT num FROM note WHERE id = ?", id))
