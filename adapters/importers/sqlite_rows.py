@@ -62,13 +62,20 @@ def rows(file: Path, table: str, names: Sequence[str]) -> Iterator[dict[str, obj
 def _opened(file: Path) -> sqlite3.Connection:
     if not is_sqlite(file):
         raise InvalidInput(f"{file}: it is no SQLite file")
+    # SQLite would leave its log files beside one in WAL mode; where there are none, nobody is writing to it
+    at_rest = _in_wal_mode(file) and not Path(f"{file}-wal").exists()
     try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)
     except sqlite3.Error as error:
         raise _refusal(file, error) from error
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     connection.execute("PRAGMA trusted_schema = OFF")  # no function that the file's own schema names is run
     return connection
+
+
+def _in_wal_mode(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(20)[18:] == b"\x02\x02"
 
 
 def _refusal(file: Path, error: sqlite3.Error) -> InvalidInput:

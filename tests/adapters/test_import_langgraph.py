@@ -110,6 +110,14 @@ def test_a_store_in_use_is_read_whole_and_not_touched(tmp_path: Path) -> None:
         assert path.read_bytes() == before
 
 
+def test_a_store_at_rest_has_no_files_beside_it_afterwards(tmp_path: Path) -> None:
+    path = store(tmp_path, {"text": "in the file"})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert [draft["text"] for draft in read_langgraph(path)] == ["in the file"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["store.db"]
+
+
 @pytest.mark.parametrize(
     ("value", "columns", "said"),
     [
