@@ -1,7 +1,8 @@
 """The form of keys and values: explicit memories, one checksummed safetensors file per note and model.
 
 A cache: a record can always be made again from the words. A file is written and synced before the row that names it
-commits, so a row never names a file that is not whole; what a kill leaves over is collected at the next open.
+commits, so a row never names a file that is not whole. Files are written inside the transaction of their rows: whoever
+holds the writer's lock and sees a file without a row sees what a kill has left over, and deletes it at once.
 """
 
 from __future__ import annotations
@@ -9,24 +10,24 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import func, select
 
 from .database import Database
-from .errors import FormMismatch
+from .errors import FormMismatch, StoreError
 from .form import Among, Cue, Encoder, Hit, Record
 from .note import Note, spoken
 from .progress import applied
 from .schema import note, record
+from .synced import sync_folder
 
 __all__ = ["KeysValues"]
 
 _BATCH = 500
-_GRACE_SECONDS = 600  # a writer puts its file before its row: younger files may be on their way
 
 
 class KeysValues:
@@ -110,24 +111,41 @@ class KeysValues:
         with self._database.reading() as connection:
             return connection.scalar(select(func.count()).select_from(record)) or 0
 
-    def collect(self, *, grace: float = _GRACE_SECONDS) -> int:
-        """Deletes files that no row names and that are older than ``grace`` seconds; returns how many."""
-        if not self._folder.exists():
+    def collect(self) -> int:
+        """Deletes every file that no row names, as a kill leaves them; returns how many.
+
+        Raises:
+            StoreError: one of them cannot be deleted.
+        """
+        if not self._folder.exists() or not self._unnamed():
             return 0
-        left = self._unnamed(time.time() - grace)
-        if left:
-            with self._database.exclusive():
-                left = self._unnamed(time.time() - grace)
-                for path in left:
-                    path.unlink()
-                _sync_folder(self._folder)
+        with self._database.writing():
+            left = self._unnamed()
+            if problem := self.delete(left):
+                raise StoreError(f"{problem}; delete it, or mend its permissions")
         return len(left)
 
-    def _unnamed(self, before: float) -> list[Path]:
-        """Returns the files that no row names, and that were written at or before a time in seconds."""
+    def delete(self, files: Sequence[Path]) -> str:
+        """Deletes files, so that a power cut does not bring them back; returns what went wrong, if anything did."""
+        wrong = []
+        for path in files:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                wrong.append(f"{path} could not be deleted: {error.strerror}")
+        try:
+            if files:
+                sync_folder(self._folder)
+        except OSError as error:
+            wrong.append(f"{self._folder} could not be synced: {error.strerror}")
+        return "; ".join(wrong)
+
+    def _unnamed(self) -> list[Path]:
+        """Returns the files that no row names; only inside `writing` it is certain that none is on its way."""
+        every = sorted(self._folder.iterdir())
         with self._database.reading() as connection:
             named = set(connection.scalars(select(record.c.file)).all())
-        return [p for p in sorted(self._folder.iterdir()) if p.name not in named and p.stat().st_mtime <= before]
+        return [path for path in every if path.name not in named]
 
     def files(self, nums: Collection[int]) -> list[Path]:
         """Returns the files of notes, for every model."""
@@ -166,7 +184,7 @@ class KeysValues:
 
         try:
             data = (self._folder / file).read_bytes()
-        except FileNotFoundError:
+        except OSError:  # whatever keeps it from being read, the words are there
             return None
         if hashlib.sha256(data).hexdigest() != digest:
             return None
@@ -174,36 +192,45 @@ class KeysValues:
         return whole
 
     def _store(self, fresh: dict[int, Record], fingerprint: str) -> None:
+        with self._database.writing() as connection:
+            # a note may have been forgotten while the model was running: nothing of it may be written
+            alive = set(connection.scalars(select(note.c.num).where(note.c.num.in_(sorted(fresh)))).all())
+            rows = self._write({num: fresh[num] for num in sorted(alive)}, fingerprint) if alive else []
+            same = (record.c.fingerprint == fingerprint, record.c.note.in_(sorted(fresh)))
+            dropped = connection.scalars(select(record.c.file).where(*same)).all()
+            connection.execute(record.delete().where(*same))
+            if rows:
+                connection.execute(record.insert(), rows)
+        # what was damaged; where it cannot be deleted now, the next `collect` says so
+        self.delete([self._folder / file for file in dropped])
+
+    def _write(self, fresh: dict[int, Record], fingerprint: str) -> list[dict[str, object]]:
+        """Writes one synced file per record and returns the rows that name them."""
         from safetensors.numpy import save
 
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        rows = []
-        for num, whole in fresh.items():
-            data = save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()})
-            file = f"{secrets.token_hex(16)}.safetensors"
-            _write_synced(self._folder / file, data)
-            rows.append(
-                {
-                    "note": num,
-                    "fingerprint": fingerprint,
-                    "file": file,
-                    "sha256": hashlib.sha256(data).hexdigest(),
-                    "bytes": len(data),
-                }
-            )
-        _sync_folder(self._folder)
-        with self._database.writing() as connection:
-            same = (record.c.fingerprint == fingerprint, record.c.note.in_(sorted(fresh)))
-            dropped = set(connection.scalars(select(record.c.file).where(*same)).all())
-            connection.execute(record.delete().where(*same))
-            alive = set(connection.scalars(select(note.c.num).where(note.c.num.in_(sorted(fresh)))).all())
-            kept = [row for row in rows if row["note"] in alive]
-            if kept:
-                connection.execute(record.insert(), kept)
-        # what was damaged, and what was made of a note that was forgotten while the model was running
-        dropped |= {str(row["file"]) for row in rows if row["note"] not in alive}
-        for file in dropped:
-            (self._folder / file).unlink(missing_ok=True)
+        rows: list[dict[str, object]] = []
+        written = []
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if not any(self._folder.iterdir()):
+                sync_folder(self._folder.parent)  # its name is new
+            for num, whole in fresh.items():
+                data = save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()})
+                file = f"{secrets.token_hex(16)}.safetensors"
+                written.append(self._folder / file)
+                _write_synced(written[-1], data)
+                digest = hashlib.sha256(data).hexdigest()
+                rows.append(
+                    {"note": num, "fingerprint": fingerprint, "file": file, "sha256": digest, "bytes": len(data)}
+                )
+            sync_folder(self._folder)
+        except OSError as error:
+            # Only here, where no row was written yet: a commit that fails may still be found whole after a power cut.
+            for path in written:
+                with suppress(OSError):  # the room is needed, but `collect` takes what is left
+                    path.unlink(missing_ok=True)
+            raise StoreError(f"{self._folder}: {error.strerror}; no explicit memory was kept") from error
+        return rows
 
 
 def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
@@ -229,12 +256,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

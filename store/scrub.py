@@ -2,14 +2,16 @@
 
 A DELETE leaves words in the full text's shadow tables, copies in the free part of pages, pages in the write-ahead
 log, and files in other places. Source of the order of steps: measured on SQLite 3.40; ``optimize`` merges the full
-text's segments, ``VACUUM`` writes every page anew, a truncating checkpoint empties the log. The scan runs in another
-process because opening the database file in this one would drop SQLite's locks on it.
+text's segments, ``VACUUM`` writes every page anew, a truncating checkpoint empties the log, and a sync, which SQLite
+leaves out there, keeps a power cut from bringing the log back. The scan runs in another process because opening the
+database file in this one would drop SQLite's locks on it.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,7 @@ from .errors import StoreError
 from .names import words_of
 from .note import Note
 from .schema import embedding, mention, meta, note, relation, triplet
+from .synced import sync_folder
 
 __all__ = ["Needles", "Scrubbed", "needles_of", "scan", "scrub"]
 
@@ -83,8 +86,8 @@ class Scrubbed:
     Attributes:
         log_emptied: whether the write-ahead log could be emptied; a reader that is still open prevents it.
         pages: (busy, pages in the log, pages moved), SQLite's answer to the checkpoint.
-        problem: why the file could not be written anew; empty if it was.
-        needles: how many different byte strings were looked for.
+        problem: what could not be done, above all why the file was not written anew; empty if all was.
+        needles: how many different byte strings were looked for; 0 if the scan failed.
         found: file -> how many of them were found in it; empty when the bytes are gone.
     """
 
@@ -124,35 +127,69 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
 
 
 def scrub(database: Database, needles: Needles) -> Scrubbed:
-    """Removes the bytes of what was deleted from the database's files, and looks for them."""
-    with database.writing() as connection:
-        for index in ("words", "fact_words"):
-            connection.execute(text(f"INSERT INTO {index}({index}) VALUES('optimize')"))
-    problem = ""
+    """Removes the bytes of what was deleted from the database's files, and looks for them.
+
+    The notes are forgotten already: what goes wrong here is told, not raised, so that there is a receipt of it.
+    """
+    problems = []
+    try:
+        with database.writing() as connection:
+            for index in ("words", "fact_words"):
+                connection.execute(text(f"INSERT INTO {index}({index}) VALUES('optimize')"))
+    except StoreError as error:
+        problems.append(f"the full text was not merged: {error}")
     try:
         database.rewrite()
-    except StoreError as error:  # the notes are forgotten already: what is left to do is for the receipt to say
-        problem = str(error)
-    pages = database.checkpoint()
-    return Scrubbed(pages[0] == 0, pages, problem, len(needles.all), scan(database.folder, needles.all))
+    except StoreError as error:
+        problems.append(str(error))
+    pages = (1, -1, -1)  # as SQLite says it of a checkpoint that failed
+    try:
+        pages = database.checkpoint()
+        _sync_log(database)
+    except (StoreError, OSError) as error:
+        problems.append(f"the write-ahead log was not emptied: {error}")
+    looked, found = len(needles.all), {}
+    try:
+        found = scan(database.folder, needles.all)
+    except StoreError as error:
+        problems.append(str(error))
+        looked = 0
+    return Scrubbed(pages[0] == 0, pages, "; ".join(problems), looked, found)
+
+
+def _sync_log(database: Database) -> None:
+    """Keeps a power cut from bringing back the log, and the files that were deleted.
+
+    SQLite does not sync the log it has emptied. It holds its locks on its other two files, so that opening and
+    closing this one drops none of them.
+    """
+    for path in (database.file.with_name(f"{database.file.name}-wal"), database.folder / "records"):
+        if path.is_dir():
+            sync_folder(path)
+        elif path.exists():
+            with path.open("r+b") as file:  # Windows syncs only what may be written to
+                os.fsync(file.fileno())
 
 
 def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
     """Counts, in another process, how many of the needles each file below a folder holds; others are left out.
 
     Raises:
-        RuntimeError: the scanning process failed; its message is passed on.
+        StoreError: the scanning process failed, or could not be started; its message is passed on.
     """
     asked = json.dumps([base64.b64encode(needle).decode() for needle in needles])
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _SCAN, str(folder)],
-        input=asked,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _SCAN, str(folder)],
+            input=asked,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise StoreError(f"the scan for erased bytes could not be started: {error}") from error
     if done.returncode:
-        raise RuntimeError(f"the scan for erased bytes failed: {done.stderr.strip()[-300:]}")
+        raise StoreError(f"the scan for erased bytes failed: {done.stderr.strip()[-300:]}")
     counts: dict[str, list[int]] = json.loads(done.stdout)
     return {name: sum(1 for count in hits if count) for name, hits in counts.items()}
 
@@ -198,7 +235,7 @@ def _middle(path: Path) -> bytes:
     """64 bytes out of the middle of a file; empty when it is gone already or says nothing there."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:  # it is gone already, or cannot be read, by the scan neither
         return b""
     piece = data[len(data) // 2 :][:64]
     return piece if len(set(piece)) > 16 else b""

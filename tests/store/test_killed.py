@@ -114,7 +114,7 @@ def _check_records(ada: Memory, folder: Path) -> None:
     held = [note for note in ada._store.notes.select() if records.files([note.num])]
     records.records(held)
     assert encoder.encoded == 0, "a row names a file that is whole"
-    records.collect(grace=0)
+    records.collect()
     if folder.exists():
         assert len(list(folder.iterdir())) == records.count()
 

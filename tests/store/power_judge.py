@@ -1,0 +1,169 @@
+"""What is left of a memory after a power cut, a kill or a failing disk, and whether it is as it should be."""
+
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from factories import HashEncoder, disagreements  # type: ignore[import-not-found]
+from power import Entry, Image, Replay  # type: ignore[import-not-found]
+from power_work import opened, state_of  # type: ignore[import-not-found]
+
+from tercet.sdk import Memory
+from tercet.store.checks import check_store
+from tercet.store.errors import TercetError
+
+__all__ = ["Lived", "Verdict", "after_cuts", "cuts", "judge", "lived"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What a life was, by its diary.
+
+    Attributes:
+        states: digest after each acknowledged operation; the first is the one of the empty memory.
+        erased: per operation, what was erased by it.
+        verbs: per operation, what it was.
+        places: per operation, where in the diary it was acknowledged.
+    """
+
+    states: list[str]
+    erased: list[list[str]]
+    verbs: list[str]
+    places: list[int]
+
+
+def lived(diary: Sequence[Entry]) -> Lived:
+    """Reads the marks of a diary."""
+    found = Lived([], [], [], [])
+    for place, entry in enumerate(diary):
+        if entry.kind == "m":
+            mark = json.loads(entry.data)
+            if "begun" in mark:
+                found.verbs.append(mark["begun"])
+            else:
+                found.states.append(mark["done"])
+                found.erased.append(mark["erased"])
+                found.places.append(place)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with what a power cut, a kill or a failing disk left; empty if nothing is.
+
+    Attributes:
+        kind: ``"unusable"``, ``"lost"``, ``"third state"``, ``"disagreement"``, ``"record"``, ``"resurrected"``.
+        detail: what was found.
+    """
+
+    kind: str
+    detail: str
+
+
+def judge(folder: Path, *, allowed: Sequence[str], known: Sequence[str], erased: Sequence[str]) -> list[Verdict]:
+    """Opens what is left of a memory and says what is wrong.
+
+    Args:
+        folder: the memory's.
+        allowed: digests of the states it may be in.
+        known: digests of every state it was ever in.
+        erased: what was acknowledged as erased: no file may hold it.
+    """
+    wrong = []
+    raw = {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    back = {f"{needle} in {name}" for name, data in raw.items() for needle in erased if needle.encode() in data}
+    if back:
+        wrong.append(Verdict("resurrected", f"erased, and in a file again: {sorted(back)[:3]}"))
+    try:
+        memory = opened(folder)
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is what we look for)
+        return [*wrong, Verdict("unusable", repr(error)[:300])]
+    try:
+        wrong += _judge_opened(memory, allowed, known)
+    except Exception as error:  # noqa: BLE001
+        wrong.append(Verdict("unusable", repr(error)[:300]))
+    finally:
+        memory.close()
+    failing = [
+        f"{one.check}: {one.detail}"
+        for one in check_store(folder)
+        if one.level == "fail" or (one.check == "keys-values" and one.level != "ok")
+    ]
+    return [*wrong, *(Verdict("disagreement", detail) for detail in failing)]
+
+
+def _judge_opened(memory: Memory, allowed: Sequence[str], known: Sequence[str]) -> list[Verdict]:
+    store = memory._store
+    wrong = []
+    state = state_of(store)
+    if state not in allowed:
+        kind = "lost" if state in known else "third state"
+        wrong.append(
+            Verdict(kind, f"{known.index(state)} instead of {known.index(allowed[0])}" if kind == "lost" else state)
+        )
+    wrong += [Verdict("disagreement", detail) for detail in disagreements(store)]
+    encoder = HashEncoder()
+    records = store.keys_values(encoder)
+    held = [note for note in store.notes.select() if records.files([note.num])]
+    try:
+        records.records(held)
+    except TercetError as error:
+        wrong.append(Verdict("record", repr(error)))
+    if encoder.encoded:
+        wrong.append(Verdict("record", f"{encoder.encoded} rows name a file that is missing or not whole"))
+    folder = store.database.folder / "records"
+    left = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if orphans := left - {path.name for path in records.files([note.num for note in held])}:
+        wrong.append(Verdict("resurrected", f"{len(orphans)} files that no row names are left after opening"))
+    newest = memory.notes(limit=1)
+    if newest:
+        for by in (("words",), ("vectors",), ("triplets",)):
+            if newest[0].id not in [item.note.id for item in memory.read(newest[0].text, k=1_000, by=by)]:
+                wrong.append(Verdict("disagreement", f"{by[0]} do not find the newest note"))
+    return wrong
+
+
+def cuts(diary: Sequence[Entry], count: int, seed: int) -> list[int]:
+    """Chooses where to cut the power: a third right after acknowledgements, a third at syncs, a third anywhere."""
+    choose = random.Random(seed)
+    marks = [place + 1 for place, entry in enumerate(diary) if entry.kind == "m"]
+    syncs = [place + after for place, entry in enumerate(diary) if entry.kind == "s" for after in (0, 1)]
+    anywhere = range(len(diary) + 1)
+    return sorted(choose.choice(choose.choice((marks, syncs or marks, anywhere))) for _ in range(count))
+
+
+def after_cuts(
+    diary: Sequence[Entry], *, count: int, seed: int, home: Path, honest: bool = True
+) -> list[list[Verdict]]:
+    """Cuts the power at many places and judges what is left; one list per image, empty where nothing is wrong.
+
+    Args:
+        diary: of a life.
+        count: how many images.
+        seed: of the places and of what survives.
+        home: an empty folder for the images; each is deleted once it is judged.
+        honest: False for a disk that does not sync.
+    """
+    whole, replay, at = lived(diary), Replay(honest=honest), 0
+    verdicts = []
+    for number, cut in enumerate(cuts(diary, count, seed)):
+        while at < cut:
+            replay.follow(diary[at])
+            at += 1
+        done = sum(1 for place in whole.places if place < cut)
+        how = Image.drawn(seed * 1_000_003 + number)
+        image = home / f"image-{number}"
+        replay.image(how, image)
+        found = judge(
+            image / "memory",
+            allowed=whole.states[max(0, done - 1) : done + 1],
+            known=whole.states,
+            erased=[needle for needles in whole.erased[:done] for needle in needles],
+        )
+        shutil.rmtree(image)
+        where = f"{how}, cut at {cut} of {len(diary)}, in or after {whole.verbs[max(0, done - 1) : done + 1]}"
+        verdicts.append([Verdict(one.kind, f"{one.detail} ({where})") for one in found])
+    return verdicts

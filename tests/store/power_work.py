@@ -1,0 +1,149 @@
+"""A life of one memory, told into the disk's diary.
+
+Run behind faults.c: ``power_work.py FOLDER SEED OPERATIONS SYNCHRONOUS``.
+"""
+
+import hashlib
+import json
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from factories import HashEmbedder, HashEncoder, PatternExtractor  # type: ignore[import-not-found]
+from power_shim import Disk  # type: ignore[import-not-found]
+
+from tercet.sdk import Memory
+from tercet.store import database
+from tercet.store.errors import CannotUndo
+from tercet.store.note import Note
+from tercet.store.store import Store
+
+__all__ = ["VERBS", "Life", "main", "opened", "state_of"]
+
+VERBS = ("write", "batch", "revise", "forget", "erase", "undo", "encode", "checkpoint", "rebuild", "reopen")
+_WEIGHTS = (8, 4, 4, 3, 2, 3, 4, 3, 1, 1)
+
+
+def opened(folder: Path) -> Memory:
+    """Opens the memory of a life."""
+    return Memory(folder, scope="ada", embedder=HashEmbedder(), extractor=PatternExtractor())
+
+
+def state_of(store: Store) -> str:
+    """Returns a digest of every row of every table, but for the inner tables of the full text."""
+    digest = hashlib.sha256()
+    with store.database.reading() as connection:
+        found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        every = {str(name): str(sql) for name, sql in found}
+        virtual = tuple(f"{name}_" for name, sql in every.items() if sql.startswith("CREATE VIRTUAL"))
+        for name, sql in every.items():
+            # doomed files wait to be deleted, which any opening does
+            if sql.startswith("CREATE VIRTUAL") or name.startswith(virtual) or name == "doomed":
+                continue
+            rows = sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {name}").all()))
+            digest.update(f"{name}: {rows}\n".encode())
+    return digest.hexdigest()
+
+
+class Life:
+    """Random verbs on one memory; the same seed does the same.
+
+    Args:
+        memory: the memory.
+        seed: of the choices.
+    """
+
+    def __init__(self, memory: Memory, seed: int) -> None:
+        self.memory = memory
+        self._choose = random.Random(seed)
+        self._told = 0
+        self.records = memory._store.keys_values(HashEncoder())
+
+    def verb(self) -> str:
+        """Chooses what to do next."""
+        return self._choose.choices(VERBS, _WEIGHTS)[0]
+
+    def do(self, verb: str) -> list[str]:
+        """Does it; returns what must not be found in any file any more."""
+        store, memory = self.memory._store, self.memory
+        notes = memory.notes(limit=1_000)
+        if verb == "write" or (verb in ("revise", "forget", "erase", "encode") and len(notes) < 4):
+            memory.write(**self._draft())
+        elif verb == "batch":
+            memory.write_many([self._draft() for _ in range(self._choose.randint(2, 20))])
+        elif verb == "revise":
+            memory.revise(self._choose.choice(notes).id, **self._words())
+        elif verb in ("forget", "erase"):
+            chosen = self._choose.sample(notes, self._choose.randint(1, 3))
+            needles = _needles(store, chosen)
+            receipt = memory.forget(*(note.id for note in chosen), erase=verb == "erase")
+            return needles if receipt.erased else []
+        elif verb == "undo":
+            self._undo()
+        elif verb == "encode":
+            self.records.records(self._choose.sample(notes, min(len(notes), self._choose.randint(1, 4))))
+        elif verb == "checkpoint":
+            store.database.checkpoint()
+        elif verb == "rebuild":
+            memory.rebuild()
+        elif verb == "reopen":
+            memory.close()
+            self.memory = opened(store.database.folder)
+            self.records = self.memory._store.keys_values(HashEncoder())
+        return []
+
+    def _undo(self) -> None:
+        try:
+            self.memory.undo(self.memory._store.notes.changes.last())
+        except CannotUndo:  # the last thing was a forget
+            return
+
+    def _words(self) -> dict[str, Any]:
+        self._told += 1
+        token = f"zq{self._choose.getrandbits(48):012x}"
+        more = " ".join(f"w{self._choose.randrange(10_000)}" for _ in range(self._choose.randint(1, 60)))
+        return {
+            "text": f"Ada lives in town{self._told} apple {token} {more}",
+            "facts": [("Ada", "likes", f"fruit{self._told}")],
+        }
+
+    def _draft(self) -> dict[str, Any]:
+        return {
+            **self._words(),
+            "thread": f"thread {self._choose.randrange(3)}",
+            "happened": "2024-03-09",
+            "speaker": "Ada",
+            "key": f"key {self._told}",
+            "metadata": {"n": self._told},
+        }
+
+
+def _needles(store: Store, chosen: Sequence[Note]) -> list[str]:
+    """The endings of a word of every version that no other note has; full text keeps them whole."""
+    versions = [item for note in chosen for item in store.notes.revisions(store.notes.lineage(note))]
+    return [next(word for word in item.text.split() if word.startswith("zq"))[-8:] for item in versions]
+
+
+def main(folder: Path, seed: int, operations: int, synchronous: str) -> None:
+    """Lives, and tells the disk's diary before and after everything that is done."""
+    if "synchronous=full" not in database._PRAGMAS:
+        raise RuntimeError("the store no longer says synchronous=full; this experiment must learn where it does")
+    database._PRAGMAS = tuple(  # type: ignore[assignment]
+        f"synchronous={synchronous}" if pragma == "synchronous=full" else pragma for pragma in database._PRAGMAS
+    )
+    disk = Disk()
+    disk.mark(json.dumps({"begun": "open"}))
+    life = Life(opened(folder), seed)
+    disk.mark(json.dumps({"done": state_of(life.memory._store), "erased": []}))
+    for _ in range(operations):
+        verb = life.verb()
+        disk.mark(json.dumps({"begun": verb}))
+        erased = life.do(verb)
+        disk.mark(json.dumps({"done": state_of(life.memory._store), "erased": erased}))
+    # killed here: closing would empty the log
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
