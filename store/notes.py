@@ -21,7 +21,7 @@ from .note import Draft, Note, Triplet
 from .schema import note
 from .scope import within
 from .shown import shown
-from .statements import insert, run
+from .statements import insert, rows
 
 __all__ = ["Filter", "Notes", "Turn", "same_content", "stated"]
 
@@ -298,14 +298,14 @@ class Notes:
 
     def _end_of_thread(self, scope: str, thread: str) -> _End | None:
         with self._database.reading() as connection:
-            last = run(
+            last = rows(
                 connection,
                 "SELECT num, position, text FROM note WHERE scope = ? AND thread = ? AND thread <> '' "
                 "AND retired IS NULL ORDER BY position DESC, num DESC LIMIT 1",
                 scope,
                 thread,
-            ).first()
-        return _End(*last) if last else None
+            )
+        return _End(*last[0]) if last else None
 
     def _keyed(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], Note]:
         """Returns the notes that the drafts' keys name already."""
