@@ -6,7 +6,6 @@ They are written once, with ``?`` for every value, in SQL that SQLite and Postgr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -20,23 +19,18 @@ _BATCH = 500  # values in one statement
 
 def rows(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
     """Returns the rows of a query with these values for its ``?``."""
-    with _cursor(connection, sql) as (cursor, marked):
-        cursor.execute(marked, values)
-        return cursor.fetchall()  # type: ignore[no-any-return]
+    return _done(connection, "execute", sql, values).fetchall()  # type: ignore[no-any-return]
 
 
 def run(connection: Connection, sql: str, *values: object) -> int:
     """Runs a statement that returns no rows; returns how many rows it changed."""
-    with _cursor(connection, sql) as (cursor, marked):
-        cursor.execute(marked, values)
-        return cursor.rowcount  # type: ignore[no-any-return]
+    return _done(connection, "execute", sql, values).rowcount  # type: ignore[no-any-return]
 
 
 def run_many(connection: Connection, sql: str, batch: Sequence[tuple[object, ...]]) -> None:
     """Runs a statement once with each row of values; none is fine."""
     if batch:
-        with _cursor(connection, sql) as (cursor, marked):
-            cursor.executemany(marked, batch)
+        _done(connection, "executemany", sql, batch)
 
 
 def rows_in(connection: Connection, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -91,17 +85,15 @@ def _listed(sql: str, count: int) -> str:
     return sql.replace("IN (?)", f"IN ({', '.join('?' * count)})")
 
 
-@contextmanager
-def _cursor(connection: Connection, sql: str) -> Iterator[tuple[Any, str]]:
-    """Yields the driver's cursor and the statement with the driver's marks; its errors become SQLAlchemy's."""
+def _done(connection: Connection, way: str, sql: str, values: object) -> Any:  # noqa: ANN401  (the driver's own cursor)
+    """Hands a statement to the driver, whose errors become SQLAlchemy's."""
     driver: Any = connection.connection
     cursor = driver.cursor()
     try:
-        yield cursor, _marked(sql, connection.dialect.paramstyle)
+        getattr(cursor, way)(_marked(sql, connection.dialect.paramstyle), values)
     except connection.dialect.loaded_dbapi.Error as error:
         raise DBAPIError(sql, None, error) from error
-    finally:
-        cursor.close()
+    return cursor
 
 
 @cache
