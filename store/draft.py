@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from .errors import InvalidInput, LimitExceeded
 from .note import Draft, Triplet
@@ -92,6 +93,7 @@ def checked_moment(value: object, what: str) -> str:
         raise InvalidInput(f"{what} is not a date: {shown(value)}; {mend}") from None
 
 
+@lru_cache(1_024)  # a batch has few different days
 def _iso(moment: str | date) -> str:
     if isinstance(moment, datetime):
         plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
@@ -130,10 +132,7 @@ def checked_triplet(fact: object) -> Triplet:
         sides, start, end = list(fact), None, None
     else:
         raise InvalidInput(f"a fact is (subject, relation, object), not {shown(fact)}")
-    subject, relation, target = (
-        checked_field(side, f"the {name} of a fact")
-        for side, name in zip(sides, ("subject", "relation", "object"), strict=True)
-    )
+    subject, relation, target = map(checked_field, sides, ("the subject of a fact", "its relation", "its object"))
     if not (subject and relation and target):
         raise InvalidInput(f"a fact needs a subject, a relation and an object: {(subject, relation, target)!r}")
     valid_from, valid_to = checked_moment(start, "valid_from"), checked_moment(end, "valid_to")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, and_, or_
 
@@ -28,8 +29,7 @@ def checked_scope(scope: object, *, below: str | None = None) -> str:
     """
     if not isinstance(scope, str) or not scope:
         raise InvalidScope(f"a scope is needed, not {shown(scope)}; give one such as 'ada' or 'ada/work'")
-    parts = scope.split("/")
-    if len(parts) > _DEEPEST or not all(_SEGMENT.fullmatch(part) for part in parts):
+    if not _is_well_formed(scope):
         raise InvalidScope(
             f"scope {scope[:80]!r} is malformed; use a-z, 0-9, '_' and '-', at most 64 a segment, "
             f"segments joined by '/', at most {_DEEPEST} deep"
@@ -37,6 +37,12 @@ def checked_scope(scope: object, *, below: str | None = None) -> str:
     if below is not None and scope != below and not scope.startswith(below + "/"):
         raise InvalidScope(f"scope {scope!r} is outside this handle's scope {below!r}; open a handle for it")
     return scope
+
+
+@lru_cache(1_024)
+def _is_well_formed(scope: str) -> bool:
+    parts = scope.split("/")
+    return len(parts) <= _DEEPEST and all(_SEGMENT.fullmatch(part) for part in parts)
 
 
 def within(scope: str, column: ColumnElement[str] = note.c.scope) -> ColumnElement[bool]:
