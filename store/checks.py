@@ -14,11 +14,11 @@ from typing import Literal
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DatabaseError
 
-from .database import Database
 from .errors import TercetError
 from .migrations import VERSION, version_of
 from .schema import change, embedding, form, meta, record
 from .scrub import Needles, scrub
+from .sqlite import SQLite
 from .vectors import faiss_device
 
 __all__ = ["Finding", "check_machine", "check_store", "empty_log", "filesystem_of", "wal_is_safe"]
@@ -69,7 +69,7 @@ def check_store(folder: Path) -> list[Finding]:
     if any(one.level == "fail" for one in found):
         return found
     try:
-        database = Database(folder)
+        database = SQLite(folder)
     except TercetError as error:
         return [*found, Finding("database", "fail", str(error))]
     try:
@@ -87,7 +87,7 @@ def check_store(folder: Path) -> list[Finding]:
 
 def empty_log(folder: Path) -> Finding:
     """Merges the full text and empties the write-ahead log, so that bytes of forgotten notes leave the files."""
-    database = Database(folder)
+    database = SQLite(folder)
     try:
         done = scrub(database, Needles((), (), (), ()))
     finally:

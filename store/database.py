@@ -1,85 +1,82 @@
-"""The SQLite file: its settings, its one writer at a time, its checkpoints.
-
-Settings follow what was measured to lose nothing: WAL with ``synchronous=FULL``, ``BEGIN IMMEDIATE`` for
-writers, ``secure_delete``, and one lock file around every write and every checkpoint, because SQLite before
-3.51.3 can corrupt a file when two connections write and checkpoint at the same instant.
-"""
+"""A database as the forms see it: one consistent view per read, one writer at a time, all or nothing."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import stat
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from filelock import FileLock, Timeout
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Subquery
 
-from .errors import InvalidInput, StoreBusy, StoreDamaged, StoreError
-from .shown import shown
+if TYPE_CHECKING:
+    from .embeddings import Embeddings
+    from .form import Embedder
 
-__all__ = ["Database"]
-
-_CHECKPOINT_BYTES = 8 << 20
-_PRAGMAS = (
-    "synchronous=full",
-    "foreign_keys=on",
-    "secure_delete=on",
-    "wal_autocheckpoint=0",
-    f"journal_size_limit={_CHECKPOINT_BYTES}",  # a log that was longer once must not mean a checkpoint at every write
-)
-_FILE = "memory.db"
-_POLL_SECONDS = 0.005  # how often a waiting writer looks; a write takes about as long
-_READER_PATIENCE = 1.0  # seconds that a checkpoint waits for readers, while it keeps other writers out
+__all__ = ["Database", "WordIndex"]
 
 
-class Database:
-    """One SQLite file in a folder of its own, readable and writable by its owner only.
+class WordIndex(Protocol):
+    """Full text over the rows of a table or view, ranked by BM25."""
 
-    Args:
-        folder: made if new (mode 0700).
-        timeout: seconds to wait for another process's write before `StoreBusy`.
+    def add(self, nums: Collection[int]) -> None:
+        """Indexes rows; those in the index already stay as they are."""
+        ...
 
-    Raises:
-        InvalidInput: the folder is a link, not a folder, or writable by everybody, or its file is a link.
+    def remove(self, nums: Collection[int]) -> None:
+        """Takes rows out of the index, while they and what they show are still as they were indexed."""
+        ...
+
+    def matching(self, words: Sequence[str]) -> Subquery:
+        """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
+
+        The scores are positive, larger is better.
+        """
+        ...
+
+    def clear(self) -> None:
+        """Empties the index."""
+        ...
+
+    def count(self) -> int:
+        """Returns how many rows are indexed."""
+        ...
+
+
+class Database(ABC):
+    """Transactions, each of them of one thread; what differs between SQLite and PostgreSQL is in their classes.
+
+    Attributes:
+        folder: where files lie that belong to the store.
+        place: what messages call the store.
     """
 
-    def __init__(self, folder: Path, *, timeout: float = 20.0) -> None:
-        self.folder = folder = folder.absolute()  # connections are opened later: the working folder may be another then
-        _prepare(folder)
-        self.file = folder / _FILE
-        self._timeout = timeout
-        self._make_locks()
-        self._engine = _engine(self.file, timeout, self.exclusive)
-        self._writer = self._engine.execution_options(tercet_writes=True)
-        _open_databases().add(self)
+    folder: Path
+    place: str
 
-    def _make_locks(self) -> None:
-        self._thread_lock = threading.RLock()
-        self._file_lock = FileLock(self.folder / "writer.lock", mode=0o600)
+    def __init__(self) -> None:
         self._current = threading.local()
+        _open_databases().add(self)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yields a connection with one consistent view; inside `writing`, the writer's own.
 
         Raises:
-            StoreDamaged: the file is no database, or malformed.
-            StoreBusy: another program keeps the file locked.
-            StoreError: the file cannot be read.
+            StoreDamaged: the database is malformed.
+            StoreBusy: another program keeps it locked.
+            StoreError: it cannot be read.
         """
         open_already: Connection | None = getattr(self._current, "connection", None)
         if open_already is not None:
             yield open_already
             return
-        with self._telling(), self._engine.connect() as connection:
+        with self._telling(), self._reader() as connection:
             self._current.connection = connection
             try:
                 yield connection
@@ -94,8 +91,8 @@ class Database:
 
         Raises:
             StoreBusy: another writer held the lock longer than the time-out.
-            StoreDamaged: the file is no database, or malformed.
-            StoreError: the disk is full, or the file cannot be written.
+            StoreDamaged: the database is malformed.
+            StoreError: the disk is full, or the database cannot be written.
         """
         open_already: Connection | None = getattr(self._current, "connection", None)
         if open_already is not None:
@@ -103,16 +100,12 @@ class Database:
                 raise RuntimeError("a write was begun inside a read of the same thread")
             yield open_already
             return
-        with self._telling(), self.exclusive():
-            with self._writer.begin() as connection:
-                self._current.connection = connection
-                try:
-                    yield connection
-                finally:
-                    self._current.connection = None
-            if _size(self.folder / f"{_FILE}-wal") > _CHECKPOINT_BYTES:
-                # truncating: a log that is only rewound keeps its size, and would be checkpointed at every write
-                self.checkpoint(patience=0)
+        with self._telling(), self._writer() as connection:
+            self._current.connection = connection
+            try:
+                yield connection
+            finally:
+                self._current.connection = None
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -122,154 +115,71 @@ class Database:
             yield
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Holds the writer's lock against other threads and processes."""
-        if not self._thread_lock.acquire(timeout=self._timeout):
-            raise StoreBusy(f"another thread has been writing for over {self._timeout:g} s; try again")
-        try:
-            try:
-                self._file_lock.acquire(timeout=self._timeout, poll_interval=_POLL_SECONDS)
-            except Timeout:
-                raise StoreBusy(
-                    f"another process has been writing to {self.folder} for over {self._timeout:g} s; try again"
-                ) from None
-            try:
-                yield
-            finally:
-                self._file_lock.release()
-        finally:
-            self._thread_lock.release()
+    def overseeing(self) -> Iterator[None]:
+        """Inside, this thread reads every scope: for what keeps the whole store in order, never for an answer.
 
-    def checkpoint(self, *, patience: float = _READER_PATIENCE) -> tuple[int, int, int]:
-        """Moves the write-ahead log into the file and empties it.
+        Only a database that itself knows whose rows are whose has to be told.
+        """
+        yield
+
+    @abstractmethod
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Holds the writer's lock against other threads and processes."""
+
+    @abstractmethod
+    def rewrite(self) -> None:
+        """Writes every page anew, with nothing in it but what is still there."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Returns the bytes that the store takes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes every connection."""
+
+    @abstractmethod
+    def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> WordIndex:
+        """Returns an index of words.
 
         Args:
-            patience: seconds to wait for readers that still need the log.
-
-        Returns:
-            SQLite's own answer: (busy, pages in the log, pages moved). ``busy`` is 1 while a reader keeps
-            the log from being emptied; then nothing was erased from it.
+            name: of the index.
+            source: table or view it is made of; its column ``num`` numbers the rows.
+            columns: of the source that are indexed.
+            weights: per column, how much a word in it counts.
         """
-        with self._telling(), self.exclusive():
-            raw = self._engine.raw_connection()
-            try:
-                cursor = raw.cursor()
-                cursor.execute(f"PRAGMA busy_timeout={patience * 1000:.0f}")
-                row: tuple[int, int, int] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                cursor.execute(f"PRAGMA busy_timeout={self._timeout * 1000:.0f}")
-            finally:
-                raw.close()
-        return row
 
-    def rewrite(self) -> None:
-        """Writes every page anew, with nothing in it but what is still there.
+    @abstractmethod
+    def vectors(self, embedder: Embedder) -> Embeddings:
+        """Returns the form of vectors."""
 
-        ``secure_delete`` overwrites deleted rows, but not the copies that SQLite leaves in the free part of a page
-        when it moves rows between pages.
+    @abstractmethod
+    def _reader(self) -> AbstractContextManager[Connection]:
+        """A connection in a transaction that reads."""
 
-        Raises:
-            StoreError: there is no room for a second copy of the file.
-        """
-        with self._telling(), self.exclusive():
-            raw = self._engine.raw_connection()
-            try:
-                raw.cursor().execute("VACUUM")
-            finally:
-                raw.close()
+    @abstractmethod
+    def _writer(self) -> AbstractContextManager[Connection]:
+        """The connection in a transaction that writes, with the execution option ``tercet_writes``."""
 
-    def size(self) -> int:
-        """Returns the bytes of every file in the folder."""
-        return sum(_size(path) for path in self.folder.rglob("*") if path.is_file())
+    @abstractmethod
+    def _telling(self) -> AbstractContextManager[None]:
+        """Turns what the database says of itself, not of a statement, into an error that says what to do."""
 
-    def close(self) -> None:
-        """Closes every connection; SQLite moves the log into the file when nobody else has it open."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Turns what SQLite says of its file, not of a statement, into an error that says what to do."""
-        try:
-            yield
-        except (DBAPIError, sqlite3.Error) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            # the extended code holds the plain one in its lowest byte
-            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise StoreBusy(f"another program keeps {self.file} locked; try again") from error
-            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                raise StoreDamaged(f"{self.file}: {cause}; restore the folder from a backup or an export") from error
-            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-                raise StoreError(f"{self.file}: {cause}; nothing was changed") from error
-            raise
-
-
-def _prepare(folder: Path) -> None:
-    try:
-        _refuse_unsafe(folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # made here, so that SQLite gives its log and its index the same mode
-        os.close(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
-    except InvalidInput:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidInput(f"{shown(str(folder))} cannot be the folder of a memory: {reason}") from error
-
-
-def _refuse_unsafe(folder: Path) -> None:
-    if folder.is_symlink():
-        raise InvalidInput(f"{folder} is a link; give the folder it points to")
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInput(f"{folder} is a file; a memory is a folder")
-    if os.name == "posix" and folder.exists() and folder.stat().st_mode & stat.S_IWOTH:
-        raise InvalidInput(f"{folder} is writable by everybody; mend it with: chmod 700 {folder}")
-    if (folder / _FILE).is_symlink():
-        raise InvalidInput(f"{folder / _FILE} is a link; put the file itself there")
-
-
-def _engine(file: Path, timeout: float, exclusive: Callable[[], AbstractContextManager[None]]) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(file)),
-        connect_args={"timeout": timeout},
-        pool_size=8,
-        max_overflow=56,
-        pool_timeout=timeout,
-    )
-
-    @event.listens_for(engine, "connect")
-    def settings(connection: Any, record: object) -> None:  # noqa: ANN401  (the driver's own connection)
-        connection.isolation_level = None  # SQLAlchemy begins, not the driver
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            with exclusive():  # a new file: turning the log on needs it alone, and SQLite does not wait for that
-                connection.execute("PRAGMA journal_mode=wal")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("tercet_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+    @abstractmethod
+    def _begin_anew(self) -> None:
+        """After a fork, in the child: drops connections and locks without closing the parent's."""
 
 
 @cache
 def _open_databases() -> weakref.WeakSet[Database]:
-    """Neither connections nor locks may cross a fork: the child drops them without closing the parent's files."""
+    """Neither connections nor locks may cross a fork."""
     known: weakref.WeakSet[Database] = weakref.WeakSet()
 
     def begin_anew() -> None:
         for database in list(known):
-            database._engine.dispose(close=False)
-            database._make_locks()
+            database._current = threading.local()
+            database._begin_anew()
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=begin_anew)
     return known
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

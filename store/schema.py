@@ -6,18 +6,10 @@ A change holds no content, so it survives forgetting without betraying anything.
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-)
+import sqlalchemy
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, LargeBinary, MetaData, Table
+
+from .halfvec import HalfVector
 
 __all__ = [
     "change",
@@ -38,6 +30,12 @@ __all__ = [
 
 metadata = MetaData()
 
+# One meaning in both databases: characters compare by their bytes, numbers have 64 bits, vectors are half precision.
+String = sqlalchemy.String().with_variant(sqlalchemy.String(collation="C"), "postgresql")
+Text = sqlalchemy.Text().with_variant(sqlalchemy.Text(collation="C"), "postgresql")
+Integer = sqlalchemy.Integer().with_variant(BigInteger(), "postgresql")
+Vector = LargeBinary().with_variant(HalfVector(), "postgresql")
+
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
 
 form = Table(
@@ -50,7 +48,7 @@ form = Table(
 change = Table(
     "change",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("op", String, nullable=False),  # write, revise, undo, forget
     Column("num", Integer, nullable=False),
     Column("note", String, nullable=False),
@@ -65,7 +63,7 @@ Index("change_num", change.c.num, sqlite_where=_later, postgresql_where=_later)
 note = Table(
     "note",
     metadata,
-    Column("num", Integer, primary_key=True),  # the number of the change that wrote it
+    Column("num", Integer, primary_key=True, autoincrement=False),  # the number of the change that wrote it
     Column("id", String, nullable=False, unique=True),
     Column("scope", String, nullable=False),
     Column("text", Text, nullable=False),
@@ -117,20 +115,20 @@ embedding = Table(
     "embedding",
     metadata,
     Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
-    Column("vector", LargeBinary, nullable=False),  # float16, little endian, unit length
+    Column("vector", Vector, nullable=False),  # float16, little endian, unit length
 )
 
 next_embedding = Table(  # the vectors of another embedder, while the old ones still serve
     "next_embedding",
     metadata,
     Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
-    Column("vector", LargeBinary, nullable=False),
+    Column("vector", Vector, nullable=False),
 )
 
 triplet = Table(
     "triplet",
     metadata,
-    Column("num", Integer, primary_key=True),
+    Column("num", Integer, primary_key=True, autoincrement=False),
     Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), nullable=False, index=True),
     Column("subject", Text, nullable=False),
     Column("relation", Text, nullable=False),

@@ -25,6 +25,7 @@ from .errors import StoreError
 from .names import words_of
 from .note import Note
 from .schema import embedding, mention, meta, note, relation, triplet
+from .sqlite import SQLite
 from .synced import sync_folder
 
 __all__ = ["Needles", "Scrubbed", "needles_of", "scan", "scrub"]
@@ -126,7 +127,7 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
     )
 
 
-def scrub(database: Database, needles: Needles) -> Scrubbed:
+def scrub(database: SQLite, needles: Needles) -> Scrubbed:
     """Removes the bytes of what was deleted from the database's files, and looks for them.
 
     The notes are forgotten already: what goes wrong here is told, not raised, so that there is a receipt of it.
@@ -157,7 +158,7 @@ def scrub(database: Database, needles: Needles) -> Scrubbed:
     return Scrubbed(pages[0] == 0, pages, "; ".join(problems), looked, found)
 
 
-def _sync_log(database: Database) -> None:
+def _sync_log(database: SQLite) -> None:
     """Keeps a power cut from bringing back the log, and the files that were deleted.
 
     SQLite does not sync the log it has emptied. It holds its locks on its other two files, so that opening and

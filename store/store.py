@@ -11,7 +11,6 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from .changes import Change
-from .database import Database
 from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
@@ -22,8 +21,8 @@ from .notes import Notes
 from .progress import positions, reach
 from .records import KeysValues
 from .schema import note
+from .sqlite import SQLite
 from .triplets import Triplets
-from .vectors import Vectors
 from .words import Words
 
 __all__ = ["Forgotten", "Store"]
@@ -74,12 +73,12 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, embedder: Embedder | None, extractor: Extractor | None) -> None:
-        self.database = Database(folder)
+        self.database = SQLite(folder)
         self.notes = Notes(self.database)
         self.words = Words(self.database)
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
-        self.vectors = Vectors(self.database, embedder) if embedder else None
+        self.vectors = self.database.vectors(embedder) if embedder else None
         self._writes: Merging[_Write, list[Note]] = Merging(self._write_together)
         try:
             self._open()

@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, func, select
 from .database import Database
 from .errors import InvalidInput
 from .form import Among, Cue, Extractor, Hit
-from .fulltext import FullText
 from .names import fold
 from .note import Fact, Note, Triplet
 from .progress import applied
@@ -22,7 +21,7 @@ from .relations import Relations
 from .resolve import Statement, resolve
 from .schema import note, triplet
 from .shown import shown
-from .statements import insert, numbered, nums_of, run
+from .statements import insert, numbered, nums_of, rows, run
 from .words import telling
 
 __all__ = ["Triplets"]
@@ -39,28 +38,28 @@ class Triplets:
     def __init__(self, database: Database, extractor: Extractor | None) -> None:
         self._database = database
         self._extractor = extractor
-        self._index = FullText(database, "fact_words", source="triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0))
+        self._index = database.full_text("fact_words", source="triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0))
         self.relations = Relations(database)
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores what the caller stated and what the extractor finds; notes that are in already are skipped."""
         with self._database.reading() as connection:
-            last: int = run(connection, "SELECT coalesce(max(num), 0) FROM triplet").scalar_one()
+            ((last,),) = rows(connection, "SELECT coalesce(max(num), 0) FROM triplet")
             present = numbered(connection, "triplet", [item.num for item in notes]) if last else set()
-            rows: list[tuple[object, ...]] = []
+            found: list[tuple[object, ...]] = []
             for item in notes:
                 if item.num not in present:
-                    rows += [
-                        _row(last + len(rows) + place, item, fact) for place, fact in enumerate(self._facts(item), 1)
+                    found += [
+                        _row(last + len(found) + place, item, fact) for place, fact in enumerate(self._facts(item), 1)
                     ]
-            insert(connection, triplet, _COLUMNS, rows)
-        self._index.add(range(last + 1, last + len(rows) + 1))
+            insert(connection, triplet, _COLUMNS, found)
+        self._index.add(range(last + 1, last + len(found) + 1))
 
     def remove(self, ids: Collection[str]) -> None:
         """Takes the triplets of notes out, and out of the full text."""
         with self._database.reading() as connection:
             notes = nums_of(connection, ids)
-            nums = [num for of in notes for (num,) in run(connection, "SELECT num FROM triplet WHERE note = ?", of)]
+            nums = [num for of in notes for (num,) in rows(connection, "SELECT num FROM triplet WHERE note = ?", of)]
             self._index.remove(nums)
             for of in notes:
                 run(connection, "DELETE FROM triplet WHERE note = ?", of)

@@ -7,25 +7,24 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from .database import Database
-from .errors import FormMismatch, InvalidInput
+from .embeddings import Embeddings
 from .form import Among, Cue, Embedder, Hit, Vector
-from .note import Note, spoken
-from .progress import applied
-from .schema import change, embedding, meta
-from .statements import insert, numbered, nums_of, run
+from .halfvec import packed, unpacked
+from .schema import change, embedding
+from .statements import insert
 
 __all__ = ["Vectors", "faiss_device"]
 
 
-class Vectors:
+class Vectors(Embeddings):
     """Exact inner-product search over unit vectors.
 
     Args:
@@ -33,84 +32,12 @@ class Vectors:
         embedder: makes the vectors; a store remembers its name and refuses another.
     """
 
-    name = "vectors"
-
     def __init__(self, database: Database, embedder: Embedder) -> None:
-        self._database = database
-        self._embedder = embedder
-        self._mine = f"{embedder.name}/{embedder.dimensions}"
+        super().__init__(database, embedder)
         self._lock = threading.Lock()
-        self._staged = threading.local()
         self._index: Any = None  # faiss has no types
         self._seen = 0  # last change whose forgetting the index has followed
         self._newest = 0  # largest number in the index
-
-    def remembered(self) -> bool:
-        """Returns whether the store knows which embedder makes its vectors: this one.
-
-        Raises:
-            FormMismatch: the vectors of this store were made by another embedder.
-        """
-        with self._database.reading() as connection:
-            theirs = connection.scalar(select(meta.c.value).where(meta.c.key == "embedder"))
-        if theirs not in (None, self._mine):
-            raise FormMismatch(
-                f"the vectors of this store were made by {theirs}, not by {self._mine}; "
-                "open it with that embedder, or export it and import it into a new store"
-            )
-        return theirs is not None
-
-    def remember(self) -> None:
-        """Writes down which embedder makes the vectors, in the caller's transaction.
-
-        Raises:
-            FormMismatch: another process has written down another one meanwhile.
-        """
-        if not self.remembered():
-            with self._database.reading() as connection:
-                connection.execute(meta.insert().values(key="embedder", value=self._mine))
-
-    def stage(self, texts: Sequence[str]) -> None:
-        """Embeds texts ahead of the transaction that adds them, so that no model runs while others wait.
-
-        What is staged belongs to the calling thread, until its next `unstage`.
-        """
-        staged = self._staged.__dict__
-        new = [words for words in dict.fromkeys(texts) if words not in staged]
-        if new:
-            staged.update(zip(new, self._checked(self._embedder.embed(new), len(new)), strict=True))
-
-    def staged(self) -> Mapping[str, Vector]:
-        """Returns what this thread has staged: text -> vector."""
-        return dict(self._staged.__dict__)
-
-    def lend(self, vectors: Mapping[str, Vector]) -> None:
-        """Lets this thread use what another one has staged, until its next `unstage`."""
-        self._staged.__dict__.update(vectors)
-
-    def unstage(self) -> None:
-        """Drops what this thread has staged."""
-        self._staged.__dict__.clear()
-
-    def embed(self, question: str) -> Vector:
-        """Returns the unit vector of a question, shape (dimensions,)."""
-        vector: Vector = self._checked(self._embedder.embed([question]), 1)[0]
-        return vector
-
-    def add(self, notes: Sequence[Note]) -> None:
-        """Stores one vector per note; notes that have one are skipped."""
-        with self._database.reading() as connection:
-            present = numbered(connection, "embedding", [item.num for item in notes])
-            new = [item for item in notes if item.num not in present]
-            self.stage([spoken(item) for item in new])
-            staged: dict[str, Vector] = self._staged.__dict__
-            insert(connection, embedding, ("note", "vector"), [(i.num, packed(staged[spoken(i)])) for i in new])
-
-    def remove(self, ids: Collection[str]) -> None:
-        """Deletes the vectors of notes; the index follows at the next search."""
-        with self._database.reading() as connection:
-            for num in nums_of(connection, ids):
-                run(connection, "DELETE FROM embedding WHERE note = ?", num)
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks by cosine, -1 to 1."""
@@ -140,21 +67,14 @@ class Vectors:
         found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
         return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]]
 
-    def applied(self) -> int:
-        """Returns the number of the last change this form has seen."""
-        return applied(self._database, self.name)
-
     def clear(self) -> None:
         """Deletes every vector."""
-        with self._database.reading() as connection:
-            connection.execute(embedding.delete())
+        super().clear()
         with self._lock:
             self._index = None
 
-    def count(self) -> int:
-        """Returns how many vectors are stored."""
-        with self._database.reading() as connection:
-            return connection.scalar(select(func.count()).select_from(embedding)) or 0
+    def _insert(self, connection: Connection, rows: Sequence[tuple[int, Vector]]) -> None:
+        insert(connection, embedding, ("note", "vector"), [(num, packed(vector)) for num, vector in rows])
 
     def _follow(self) -> None:
         """Takes forgotten notes out of the index and new ones in; others of this process may have done so before.
@@ -186,24 +106,6 @@ class Vectors:
             self._index.add_with_ids(vectors, np.array([row.note for row in rows], np.int64))
             self._newest = rows[-1].note
         self._seen = max(self._seen, last)
-
-    def _checked(self, vectors: Vector, count: int) -> Vector:
-        expected = (count, self._embedder.dimensions)
-        if vectors.shape != expected:
-            raise InvalidInput(f"embedder {self._embedder.name!r} returned shape {vectors.shape}, not {expected}")
-        if not np.isfinite(vectors).all():
-            raise InvalidInput(f"embedder {self._embedder.name!r} returned a vector with NaN or infinity")
-        return vectors.astype(np.float32)
-
-
-def packed(vector: Vector) -> bytes:
-    """Returns a unit vector as its row keeps it: half precision moves a cosine by less than one in a thousand."""
-    return vector.astype("<f2").tobytes()
-
-
-def unpacked(data: bytes) -> Vector:
-    """Returns what `packed` made, in single precision."""
-    return np.frombuffer(data, "<f2").astype(np.float32)
 
 
 def _bits(nums: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 
 from .database import Database
 from .form import Among, Cue, Hit
-from .fulltext import FullText
 from .names import words_of
 from .note import Note
 from .progress import applied
@@ -40,8 +39,8 @@ class Words:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._index = FullText(
-            database, "words", source="words_source", columns=tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values())
+        self._index = database.full_text(
+            "words", source="words_source", columns=tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values())
         )
 
     def add(self, notes: Sequence[Note]) -> None:

@@ -12,7 +12,7 @@ import transformers
 from click.testing import Result
 
 from tercet.adapters.cli.chat import STORIES
-from tercet.store.database import Database
+from tercet.store.sqlite import SQLite
 
 Run = Callable[..., Result]
 
@@ -70,7 +70,7 @@ def test_doctor_warns_of_a_folder_that_others_may_read(cli: Run, tmp_path: Path)
 
 
 def test_doctor_erases_what_a_reader_had_kept(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Database, "__init__", partialmethod(Database.__init__, timeout=0.2))
+    monkeypatch.setattr(SQLite, "__init__", partialmethod(SQLite.__init__, timeout=0.2))
     cli("write", "My locker code is quasarzebra.")
     id = json.loads(cli("list", "--json").stdout)[0]["id"]
     reader = sqlite3.connect(tmp_path / "memory.tercet" / "memory.db", isolation_level=None)

@@ -15,7 +15,7 @@ from factories import HashEmbedder, HashEncoder, PatternExtractor  # type: ignor
 from power_shim import Disk  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
-from tercet.store import database
+from tercet.store import sqlite
 from tercet.store.errors import CannotUndo
 from tercet.store.note import Note
 from tercet.store.store import Store
@@ -128,10 +128,10 @@ def _needles(store: Store, chosen: Sequence[Note]) -> list[str]:
 
 def main(folder: Path, seed: int, operations: int, synchronous: str) -> None:
     """Lives, and tells the disk's diary before and after everything that is done."""
-    if "synchronous=full" not in database._PRAGMAS:
+    if "synchronous=full" not in sqlite._PRAGMAS:
         raise RuntimeError("the store no longer says synchronous=full; this experiment must learn where it does")
-    database._PRAGMAS = tuple(  # type: ignore[assignment]
-        f"synchronous={synchronous}" if pragma == "synchronous=full" else pragma for pragma in database._PRAGMAS
+    sqlite._PRAGMAS = tuple(  # type: ignore[assignment]
+        f"synchronous={synchronous}" if pragma == "synchronous=full" else pragma for pragma in sqlite._PRAGMAS
     )
     disk = Disk()
     disk.mark(json.dumps({"begun": "open"}))

@@ -10,7 +10,7 @@ import pytest
 from tercet import Memory
 from tercet.store import checks
 from tercet.store.checks import Finding, check_machine, check_store, empty_log, filesystem_of, wal_is_safe
-from tercet.store.database import Database
+from tercet.store.sqlite import SQLite
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_folder_open_to_others_is_told(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_log_is_emptied_unless_somebody_reads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Database, "__init__", partialmethod(Database.__init__, timeout=0.2))
+    monkeypatch.setattr(SQLite, "__init__", partialmethod(SQLite.__init__, timeout=0.2))
     reader = sqlite3.connect(folder / "memory.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM note").fetchone()

@@ -12,22 +12,22 @@ import pytest
 from factories import HashEncoder, Memories  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
-from tercet.store.database import Database
 from tercet.store.errors import InvalidInput, StoreBusy, StoreDamaged, StoreError, TercetError
+from tercet.store.sqlite import SQLite
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links of files are those of POSIX")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "memory")
+def database(tmp_path: Path) -> Iterator[SQLite]:
+    opened = SQLite(tmp_path / "memory")
     with opened.writing() as connection:
         connection.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)")
     yield opened
     opened.close()
 
 
-def numbers(database: Database) -> list[int]:
+def numbers(database: SQLite) -> list[int]:
     with database.reading() as connection:
         return [row[0] for row in connection.exec_driver_sql("SELECT n FROM t ORDER BY n")]
 
@@ -135,7 +135,7 @@ def test_a_damaged_database_says_so(memory: Memories) -> None:
         again.notes()
 
 
-def test_the_settings_are_in_force_in_every_connection(database: Database) -> None:
+def test_the_settings_are_in_force_in_every_connection(database: SQLite) -> None:
     expected = {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -161,7 +161,7 @@ def test_the_settings_are_in_force_in_every_connection(database: Database) -> No
     assert seen == [expected] * 6
 
 
-def test_a_write_is_all_or_nothing(database: Database) -> None:
+def test_a_write_is_all_or_nothing(database: SQLite) -> None:
     def interrupted() -> None:
         with database.writing() as connection:
             connection.exec_driver_sql("INSERT INTO t VALUES (1)")
@@ -175,7 +175,7 @@ def test_a_write_is_all_or_nothing(database: Database) -> None:
     assert numbers(database) == [2]
 
 
-def test_a_write_inside_a_write_joins_it(database: Database) -> None:
+def test_a_write_inside_a_write_joins_it(database: SQLite) -> None:
     def interrupted() -> None:
         with database.writing() as outer:
             with database.writing() as inner:
@@ -189,12 +189,12 @@ def test_a_write_inside_a_write_joins_it(database: Database) -> None:
     assert numbers(database) == []
 
 
-def test_a_write_inside_a_read_is_a_mistake(database: Database) -> None:
+def test_a_write_inside_a_read_is_a_mistake(database: SQLite) -> None:
     with database.reading(), pytest.raises(RuntimeError, match="inside a read"), database.writing():
         raise AssertionError("never reached")
 
 
-def test_a_read_keeps_its_view(database: Database) -> None:
+def test_a_read_keeps_its_view(database: SQLite) -> None:
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
         writer = threading.Thread(target=_insert, args=(database, 1))
@@ -204,13 +204,13 @@ def test_a_read_keeps_its_view(database: Database) -> None:
     assert numbers(database) == [1]
 
 
-def _insert(database: Database, number: int) -> None:
+def _insert(database: SQLite, number: int) -> None:
     with database.writing() as connection:
         connection.exec_driver_sql(f"INSERT INTO t VALUES ({number})")
 
 
-def test_a_thread_that_waits_too_long_is_told(tmp_path: Path, database: Database) -> None:
-    impatient = Database(tmp_path / "memory", timeout=0.2)
+def test_a_thread_that_waits_too_long_is_told(tmp_path: Path, database: SQLite) -> None:
+    impatient = SQLite(tmp_path / "memory", timeout=0.2)
     for waiting in (impatient, database):
         waiting._timeout = 0.2
         with database.exclusive():
@@ -222,17 +222,17 @@ def test_a_thread_that_waits_too_long_is_told(tmp_path: Path, database: Database
     impatient.close()
 
 
-def _try(database: Database, said: list[str]) -> None:
+def _try(database: SQLite, said: list[str]) -> None:
     try:
         _insert(database, 1)
     except StoreBusy as error:
         said.append(str(error))
 
 
-def test_another_program_that_locks_the_file_is_named(tmp_path: Path, database: Database) -> None:
+def test_another_program_that_locks_the_file_is_named(tmp_path: Path, database: SQLite) -> None:
     other = sqlite3.connect(database.file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    impatient = Database(tmp_path / "memory", timeout=0.2)
+    impatient = SQLite(tmp_path / "memory", timeout=0.2)
     with pytest.raises(StoreBusy, match=r"memory\.db locked"):
         _insert(impatient, 1)
     other.close()
@@ -241,7 +241,7 @@ def test_another_program_that_locks_the_file_is_named(tmp_path: Path, database: 
     assert numbers(database) == [2]
 
 
-def test_a_full_disk_is_told_and_changes_nothing(database: Database) -> None:
+def test_a_full_disk_is_told_and_changes_nothing(database: SQLite) -> None:
     with database.reading() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
 
@@ -256,7 +256,7 @@ def test_a_full_disk_is_told_and_changes_nothing(database: Database) -> None:
     assert numbers(database) == []
 
 
-def test_the_log_does_not_grow_for_ever(tmp_path: Path, database: Database) -> None:
+def test_the_log_does_not_grow_for_ever(tmp_path: Path, database: SQLite) -> None:
     log = tmp_path / "memory" / "memory.db-wal"
     with database.writing() as connection:
         connection.exec_driver_sql("CREATE TABLE big (x)")
@@ -269,7 +269,7 @@ def test_the_log_does_not_grow_for_ever(tmp_path: Path, database: Database) -> N
     assert log.stat().st_size == 0
 
 
-def test_a_reader_cannot_hold_up_a_checkpoint_or_a_close_for_long(tmp_path: Path, database: Database) -> None:
+def test_a_reader_cannot_hold_up_a_checkpoint_or_a_close_for_long(tmp_path: Path, database: SQLite) -> None:
     _insert(database, 1)
     reader = sqlite3.connect(database.file, isolation_level=None)
     reader.execute("BEGIN")
@@ -283,7 +283,7 @@ def test_a_reader_cannot_hold_up_a_checkpoint_or_a_close_for_long(tmp_path: Path
     assert database.checkpoint() == (0, 0, 0)
 
 
-def test_the_size_is_that_of_all_files(tmp_path: Path, database: Database) -> None:
+def test_the_size_is_that_of_all_files(tmp_path: Path, database: SQLite) -> None:
     (tmp_path / "memory" / "records").mkdir()
     (tmp_path / "memory" / "records" / "x").write_bytes(b"x" * 1000)
     files = [path for path in (tmp_path / "memory").rglob("*") if path.is_file()]

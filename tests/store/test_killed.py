@@ -17,8 +17,8 @@ import pytest
 from factories import HashEncoder, Memories, disagreements  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
-from tercet.store.database import Database
 from tercet.store.errors import StoreBusy
+from tercet.store.sqlite import SQLite
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are killed with SIGKILL")
 
@@ -150,7 +150,7 @@ def test_readers_open_read_and_close_while_another_process_writes(memory: Memori
             assert other.read("apple").notes == ada.read("apple").notes == (note,)
             assert len(list(other.export())) == 2
         assert time.perf_counter() - begun < 5
-        waiting = Database(memory.home / "memory", timeout=0.2)
+        waiting = SQLite(memory.home / "memory", timeout=0.2)
         with pytest.raises(StoreBusy, match="try again"), waiting.writing():
             raise AssertionError("two writers at once")
         waiting.close()

@@ -1,0 +1,233 @@
+"""The SQLite file: its settings, its one writer at a time, its checkpoints.
+
+Settings follow what was measured to lose nothing: WAL with ``synchronous=FULL``, ``BEGIN IMMEDIATE`` for
+writers, ``secure_delete``, and one lock file around every write and every checkpoint, because SQLite before
+3.51.3 can corrupt a file when two connections write and checkpoint at the same instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from .database import Database, WordIndex
+from .errors import InvalidInput, StoreBusy, StoreDamaged, StoreError
+from .form import Embedder
+from .fulltext import FullText
+from .shown import shown
+from .vectors import Vectors
+
+__all__ = ["SQLite"]
+
+_CHECKPOINT_BYTES = 8 << 20
+_PRAGMAS = (
+    "synchronous=full",
+    "foreign_keys=on",
+    "secure_delete=on",
+    "wal_autocheckpoint=0",
+    f"journal_size_limit={_CHECKPOINT_BYTES}",  # a log that was longer once must not mean a checkpoint at every write
+)
+_FILE = "memory.db"
+_POLL_SECONDS = 0.005  # how often a waiting writer looks; a write takes about as long
+_READER_PATIENCE = 1.0  # seconds that a checkpoint waits for readers, while it keeps other writers out
+
+
+class SQLite(Database):
+    """One SQLite file in a folder of its own, readable and writable by its owner only.
+
+    Args:
+        folder: made if new (mode 0700).
+        timeout: seconds to wait for another process's write before `StoreBusy`.
+
+    Raises:
+        InvalidInput: the folder is a link, not a folder, or writable by everybody, or its file is a link.
+    """
+
+    def __init__(self, folder: Path, *, timeout: float = 20.0) -> None:
+        self.folder = folder = folder.absolute()  # connections are opened later: the working folder may be another then
+        _prepare(folder)
+        self.file = folder / _FILE
+        self._timeout = timeout
+        self.place = str(folder)
+        self._make_locks()
+        self._engine = _engine(self.file, timeout, self.exclusive)
+        self._writing_engine = self._engine.execution_options(tercet_writes=True)
+        super().__init__()
+
+    def _make_locks(self) -> None:
+        self._thread_lock = threading.RLock()
+        self._file_lock = FileLock(self.folder / "writer.lock", mode=0o600)
+
+    def _begin_anew(self) -> None:
+        self._engine.dispose(close=False)
+        self._make_locks()
+
+    def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> WordIndex:
+        """Returns FTS5's index of words."""
+        return FullText(self, name, source=source, columns=columns, weights=weights)
+
+    def vectors(self, embedder: Embedder) -> Vectors:
+        """Returns the form of vectors, searched by faiss."""
+        return Vectors(self, embedder)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writer(self) -> Iterator[Connection]:
+        with self.exclusive():
+            with self._writing_engine.begin() as connection:
+                yield connection
+            if _size(self.folder / f"{_FILE}-wal") > _CHECKPOINT_BYTES:
+                # truncating: a log that is only rewound keeps its size, and would be checkpointed at every write
+                self.checkpoint(patience=0)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Holds the writer's lock against other threads and processes."""
+        if not self._thread_lock.acquire(timeout=self._timeout):
+            raise StoreBusy(f"another thread has been writing for over {self._timeout:g} s; try again")
+        try:
+            try:
+                self._file_lock.acquire(timeout=self._timeout, poll_interval=_POLL_SECONDS)
+            except Timeout:
+                raise StoreBusy(
+                    f"another process has been writing to {self.folder} for over {self._timeout:g} s; try again"
+                ) from None
+            try:
+                yield
+            finally:
+                self._file_lock.release()
+        finally:
+            self._thread_lock.release()
+
+    def checkpoint(self, *, patience: float = _READER_PATIENCE) -> tuple[int, int, int]:
+        """Moves the write-ahead log into the file and empties it.
+
+        Args:
+            patience: seconds to wait for readers that still need the log.
+
+        Returns:
+            SQLite's own answer: (busy, pages in the log, pages moved). ``busy`` is 1 while a reader keeps
+            the log from being emptied; then nothing was erased from it.
+        """
+        with self._telling(), self.exclusive():
+            raw = self._engine.raw_connection()
+            try:
+                cursor = raw.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={patience * 1000:.0f}")
+                row: tuple[int, int, int] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute(f"PRAGMA busy_timeout={self._timeout * 1000:.0f}")
+            finally:
+                raw.close()
+        return row
+
+    def rewrite(self) -> None:
+        """Writes every page anew, with nothing in it but what is still there.
+
+        ``secure_delete`` overwrites deleted rows, but not the copies that SQLite leaves in the free part of a page
+        when it moves rows between pages.
+
+        Raises:
+            StoreError: there is no room for a second copy of the file.
+        """
+        with self._telling(), self.exclusive():
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().execute("VACUUM")
+            finally:
+                raw.close()
+
+    def size(self) -> int:
+        """Returns the bytes of every file in the folder."""
+        return sum(_size(path) for path in self.folder.rglob("*") if path.is_file())
+
+    def close(self) -> None:
+        """Closes every connection; SQLite moves the log into the file when nobody else has it open."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turns what SQLite says of its file, not of a statement, into an error that says what to do."""
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            # the extended code holds the plain one in its lowest byte
+            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StoreBusy(f"another program keeps {self.file} locked; try again") from error
+            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise StoreDamaged(f"{self.file}: {cause}; restore the folder from a backup or an export") from error
+            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+                raise StoreError(f"{self.file}: {cause}; nothing was changed") from error
+            raise
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        _refuse_unsafe(folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # made here, so that SQLite gives its log and its index the same mode
+        os.close(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    except InvalidInput:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(f"{shown(str(folder))} cannot be the folder of a memory: {reason}") from error
+
+
+def _refuse_unsafe(folder: Path) -> None:
+    if folder.is_symlink():
+        raise InvalidInput(f"{folder} is a link; give the folder it points to")
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInput(f"{folder} is a file; a memory is a folder")
+    if os.name == "posix" and folder.exists() and folder.stat().st_mode & stat.S_IWOTH:
+        raise InvalidInput(f"{folder} is writable by everybody; mend it with: chmod 700 {folder}")
+    if (folder / _FILE).is_symlink():
+        raise InvalidInput(f"{folder / _FILE} is a link; put the file itself there")
+
+
+def _engine(file: Path, timeout: float, exclusive: Callable[[], AbstractContextManager[None]]) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": timeout},
+        pool_size=8,
+        max_overflow=56,
+        pool_timeout=timeout,
+    )
+
+    @event.listens_for(engine, "connect")
+    def settings(connection: Any, record: object) -> None:  # noqa: ANN401  (the driver's own connection)
+        connection.isolation_level = None  # SQLAlchemy begins, not the driver
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            with exclusive():  # a new file: turning the log on needs it alone, and SQLite does not wait for that
+                connection.execute("PRAGMA journal_mode=wal")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("tercet_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
