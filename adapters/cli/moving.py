@@ -14,7 +14,7 @@ from . import inputs
 from .command import Command, with_session
 from .files import replacing
 from .plain import safe_line
-from .screen import progress, say
+from .screen import progress, say, waiting
 from .session import Session
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ def import_(session: Session, file: str, form: str | None, by_user: bool) -> Non
         with session.open(new=True) as memory:
             answer["new"] = import_dialogues(memory, file)
     else:
-        found = _drafts(form, file)
-        drafts = list(found)  # read to its end before a memory is made for it
+        with waiting("reading"):
+            found = _drafts(form, file)
+            drafts = list(found)  # to its end, before a memory is made for it
         with session.open(new=True) as memory:
             if by_user:
                 from ..importers import per_user

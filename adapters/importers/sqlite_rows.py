@@ -66,10 +66,10 @@ def _opened(file: Path) -> sqlite3.Connection:
     at_rest = _in_wal_mode(file) and not Path(f"{file}-wal").exists()
     try:
         connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+        connection.execute("PRAGMA trusted_schema = OFF")  # no function that the file's own schema names is run
     except sqlite3.Error as error:
         raise _refusal(file, error) from error
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-    connection.execute("PRAGMA trusted_schema = OFF")  # no function that the file's own schema names is run
     return connection
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tercet.adapters.importers import read_langgraph
+from tercet.adapters.importers import read_langgraph, sqlite_rows
 from tercet.store.errors import InvalidInput
 
 # as langgraph-checkpoint-sqlite 3.1 makes it; values are written as blobs
@@ -161,6 +161,20 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         list(read_langgraph(path))
     with pytest.raises(InvalidInput, match="it cannot be read"):
         list(read_langgraph(tmp_path / "none.db"))
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = store(tmp_path, *({"text": f"words {number} " * 50} for number in range(100)))
+    assert len(list(read_langgraph(path))) == 100
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(InvalidInput, match="SQLite cannot read it"):
+        list(read_langgraph(path))
+
+
+def test_a_value_that_is_too_long_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_rows, "_LONGEST", 1000)
+    with pytest.raises(InvalidInput, match="too big"):
+        list(read_langgraph(store(tmp_path, {"text": "x" * 2000})))
 
 
 def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
