@@ -12,6 +12,7 @@ from ...store.errors import InvalidInput
 __all__ = ["columns", "is_sqlite", "rows"]
 
 _MAGIC = b"SQLite format 3\x00"
+_BROKEN = (sqlite3.Error, UnicodeDecodeError)  # the latter: SQLite's own message quotes what it found in the file
 _LONGEST = 16 << 20  # bytes of one value
 
 
@@ -33,7 +34,7 @@ def columns(file: Path, table: str) -> frozenset[str]:
                 "WHERE m.type = 'table' AND m.name = ?",
                 (table,),
             ).fetchall()
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             raise _refusal(file, error) from error
     return frozenset(name for (name,) in found)
 
@@ -55,7 +56,7 @@ def rows(file: Path, table: str, names: Sequence[str]) -> Iterator[dict[str, obj
                 dict(zip(names, row, strict=True))
                 for row in connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY rowid")
             )
-        except sqlite3.Error as error:
+        except _BROKEN as error:
             raise _refusal(file, error) from error
 
 
@@ -68,7 +69,7 @@ def _opened(file: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' * at_rest}", uri=True)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
         connection.execute("PRAGMA trusted_schema = OFF")  # no function that the file's own schema names is run
-    except sqlite3.Error as error:
+    except _BROKEN as error:
         raise _refusal(file, error) from error
     return connection
 
@@ -78,5 +79,5 @@ def _in_wal_mode(file: Path) -> bool:
         return stream.read(20)[18:] == b"\x02\x02"
 
 
-def _refusal(file: Path, error: sqlite3.Error) -> InvalidInput:
+def _refusal(file: Path, error: Exception) -> InvalidInput:
     return InvalidInput(f"{file}: SQLite cannot read it ({error}); is the file whole?")
