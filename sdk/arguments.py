@@ -8,11 +8,11 @@ from typing import Any
 
 from ..engines.prompt import approximate_tokens
 from ..store.changes import Changes
-from ..store.draft import checked_draft, checked_field, checked_moment
+from ..store.draft import ORIGINS, checked_draft, checked_field, checked_moment
 from ..store.errors import InvalidInput, LimitExceeded
 from ..store.note import Draft, Triplet
-from ..store.notes import Filter
 from ..store.scope import checked_scope
+from ..store.selection import Chosen, Filter
 from ..store.shown import shown
 from .reading import FORMS
 from .recall import Recollection
@@ -23,6 +23,7 @@ __all__ = [
     "all_drafted",
     "checked_count",
     "checked_forms",
+    "chosen",
     "drafted",
     "filtered",
     "within_budget",
@@ -92,6 +93,51 @@ def filtered(
         source=checked_field(source, "source"),
         thread=checked_field(thread, "thread"),
     )
+
+
+def chosen(
+    own: str,
+    ids: Sequence[str],
+    *,
+    what: str,
+    speaker: str | None = None,
+    source: str | None = None,
+    thread: str | None = None,
+    origin: str | None = None,
+    scope: str | None = None,
+) -> Chosen:
+    """Returns which notes a handle of scope ``own`` means with these arguments.
+
+    Args:
+        own: the handle's scope.
+        ids: of the notes.
+        what: name of the method, for messages.
+        speaker: only this speaker; like each of the following, what is left out narrows nothing.
+        source: only this source.
+        thread: only this thread.
+        origin: only this origin.
+        scope: the handle's scope or one below it, with all below it.
+
+    Raises:
+        InvalidInput: ids together with a filter, neither of them, or a filter that is empty.
+        InvalidScope: the scope is malformed, or outside the handle's.
+    """
+    fields = {"speaker": speaker, "source": source, "thread": thread, "origin": origin}
+    named = {name: checked_field(value, name) for name, value in fields.items() if value is not None}
+    for name, value in named.items():
+        if not value:
+            raise InvalidInput(f"{name} is empty, and would mean nothing or everything; leave it out, or name one")
+    if named.get("origin", ORIGINS[0]) not in ORIGINS:
+        raise InvalidInput(f"origin {shown(origin)} is unknown; use one of {', '.join(ORIGINS)}")
+    where = checked_scope(own if scope is None else scope, below=own)
+    if ids and (named or scope is not None):
+        raise InvalidInput(f"{what} takes ids or filters, not both; ids alone say which notes are meant")
+    if not (ids or named or scope is not None):
+        raise InvalidInput(
+            f"{what} needs the id of at least one note, or a filter; it never means all of them. "
+            f"For everything in a scope name it: {what}(scope={own!r})"
+        )
+    return Chosen(where, tuple(ids), **named)
 
 
 def within_budget(found: Sequence[Recollection], budget: int | None) -> Sequence[Recollection]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..store.note import Note
 from ..store.scrub import Needles, Scrubbed, needles_of, scrub
+from ..store.selection import Chosen
 from ..store.store import Store
 from .receipt import Receipt, Step
 
@@ -16,8 +17,11 @@ __all__ = ["forget"]
 _ELSEWHERE = "exports, backups and copies of the folder made before: forget the notes there too"
 
 
-def forget(store: Store, chosen: Sequence[Note], *, scope: str, erase: bool) -> Receipt:
-    """Forgets notes and their versions; with ``erase`` removes the bytes and has another process look for them."""
+def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
+    """Forgets notes and their versions; with ``erase`` removes the bytes and has another process look for them.
+
+    Where no note fits, nothing is changed, and there is nothing to look for.
+    """
     needles: list[Needles] = []
 
     def witness(victims: Sequence[Note], files: Sequence[Path]) -> None:
@@ -31,7 +35,9 @@ def forget(store: Store, chosen: Sequence[Note], *, scope: str, erase: bool) -> 
     ]
     if done.files:
         steps.append(Step("files", "deleted", f"{done.files} files of explicit memories unlinked"))
-    scrubbed = scrub(store.database, needles[0]) if erase else None
+    if not done.notes:
+        steps = [Step("notes", "nothing", "no note fits; nothing was changed")]
+    scrubbed = scrub(store.database, needles[0]) if needles else None
     if scrubbed:
         steps += _told(scrubbed)
     return Receipt(
@@ -41,7 +47,7 @@ def forget(store: Store, chosen: Sequence[Note], *, scope: str, erase: bool) -> 
         at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
         erased=scrubbed is not None and scrubbed.clean,
         steps=tuple(steps),
-        uncovered=(_ELSEWHERE, *_left(scrubbed)),
+        uncovered=(_ELSEWHERE, *(_left(scrubbed) if done.notes else [])),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..store.graph import Link
-from ..store.notes import Filter
 from ..store.scope import checked_scope
+from ..store.selection import Filter
 from .memory import Memory
 
 __all__ = ["links"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,17 +15,15 @@ from ..store.draft import checked_moment, checked_text
 from ..store.errors import InvalidInput
 from ..store.form import Embedder, Extractor
 from ..store.note import Fact, Note
-from ..store.notes import Filter
 from ..store.scope import checked_scope
+from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import FactInput, Moment, all_drafted, checked_count, checked_forms, drafted, filtered, within_budget
 from .attending import attend
-from .exchange import export_lines, import_lines
-from .forgetting import forget
 from .history import Event, FormState, Stats, events
+from .keeping import Keeping
 from .reading import FORMS, rank
 from .recall import Recall, Recollection, Why
-from .receipt import Receipt
 
 __all__ = ["Memory"]
 
@@ -33,7 +31,7 @@ _MOST = 1_000  # notes in one recall
 _LISTED = 100_000  # notes in one listing
 
 
-class Memory:
+class Memory(Keeping):
     """What one scope remembers.
 
     A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,
@@ -284,7 +282,7 @@ class Memory:
                 },
             )
 
-    # revise and forget
+    # revise and undo
 
     def revise(
         self,
@@ -325,24 +323,6 @@ class Memory:
         )
         return self._store.revise(old, draft)
 
-    def forget(self, *ids: str, erase: bool = False) -> Receipt:
-        """Forgets notes with every earlier version of them, and all that was derived from them.
-
-        Args:
-            ids: of the notes; all or none are forgotten.
-            erase: also remove the bytes from the files, and have another process look for them.
-
-        Returns:
-            What was done, with its proof, and what could not be reached.
-
-        Raises:
-            NoteNotFound: one of them does not exist in this scope; nothing was forgotten.
-        """
-        if not ids:
-            raise InvalidInput("forget needs the id of at least one note; it never means all of them")
-        chosen = {item.num: item for item in map(self.get, ids)}
-        return forget(self._store, list(chosen.values()), scope=self.scope, erase=erase)
-
     def undo(self, change: int) -> Note | None:
         """Undoes a write or a revision.
 
@@ -357,30 +337,3 @@ class Memory:
             CannotUndo: it is a forget, its note was forgotten, or something newer stands on it.
         """
         return self._store.undo(self._store.notes.changes.get(checked_count(change, "change", 2**62), self.scope))
-
-    # care
-
-    def single_valued(self, relation: str, *, single: bool = True) -> None:
-        """Says that a relation has one value at a time, so that a newer value ends the older one."""
-        name = checked_text(relation, "relation", limit=4_000)
-        with self._store.database.writing():
-            self._store.triplets.relations.declare(name, single=single)
-
-    def rebuild(self, *, forms: Collection[str] = FORMS, on_progress: Callable[[int], None] | None = None) -> None:
-        """Drops forms of the whole store and makes them again from the words."""
-        self._store.rebuild(checked_forms(forms), progressed=on_progress)
-
-    def export(self) -> Iterator[str]:
-        """Yields this scope as JSON Lines: a header, then every note with its versions, oldest first."""
-        return export_lines(self._store, self.scope)
-
-    def import_(self, lines: Iterable[str], *, on_progress: Callable[[int], None] | None = None) -> int:
-        """Takes an export in, all or nothing; notes that are here already with the same content are skipped.
-
-        Returns:
-            How many notes were new.
-
-        Raises:
-            InvalidInput: a line is malformed or belongs to a scope outside this handle; nothing was written.
-        """
-        return import_lines(self._store, lines, scope=self.scope, on_progress=on_progress)

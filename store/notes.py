@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from operator import attrgetter
@@ -20,10 +20,11 @@ from .form import Among
 from .note import Draft, Note, Triplet
 from .schema import note
 from .scope import within
+from .selection import Filter
 from .shown import shown
-from .statements import insert, rows
+from .statements import insert, rows, rows_in, run_in, run_many
 
-__all__ = ["Filter", "Notes", "Turn", "same_content", "stated"]
+__all__ = ["Notes", "Turn", "same_content", "stated", "without"]
 
 _BATCH = 500
 _SHORT_QUESTION = 20  # words
@@ -33,43 +34,6 @@ _PLAIN = [column.name for column in note.c if column.name not in ("metadata", "f
 _WRITTEN = (*_PLAIN, "metadata", "facts", "lineage", "previous")
 _plain = attrgetter(*_PLAIN)
 _DEFAULTS = asdict(Triplet("", "", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which notes may be seen.
-
-    Attributes:
-        scope: the handle's scope, or one below it.
-        known: number of a change: only what was current after it; None for now.
-        as_of: only what happened at or before this moment (ISO 8601, as `checked_moment` returns it).
-        speaker: only this speaker.
-        source: only this source.
-        thread: only this thread.
-    """
-
-    scope: str
-    known: int | None = None
-    as_of: str = ""
-    speaker: str = ""
-    source: str = ""
-    thread: str = ""
-
-    def conditions(self) -> tuple[ColumnElement[bool], ...]:
-        """Returns the SQL conditions on table ``note``."""
-        found: list[ColumnElement[bool]] = [within(self.scope)]
-        if self.known is None:
-            found.append(note.c.retired.is_(None))
-        else:
-            found.append(note.c.num <= self.known)
-            found.append(or_(note.c.retired.is_(None), note.c.retired > self.known))
-        if self.as_of:
-            # "~" sorts after every digit: 2024-03 reaches to the end of March
-            found.append(note.c.happened <= self.as_of + "~")
-        for name in ("speaker", "source", "thread"):
-            if getattr(self, name):
-                found.append(note.c[name] == getattr(self, name))
-        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,31 +228,43 @@ class Notes:
 
     def followers(self, nums: Collection[int]) -> list[Note]:
         """Returns the notes, other than these, whose turn before is one of these."""
-        wanted = sorted(nums)
+        wanted, those = sorted(nums), set(nums)
         return [
             item
             for start in range(0, len(wanted), _BATCH)
             for item in self.select(note.c.previous.in_(wanted[start : start + _BATCH]))
-            if item.num not in nums
+            if item.num not in those
         ]
 
-    def delete(self, victims: Sequence[Note]) -> int:
+    def delete(self, victims: Sequence[Note], *, followers: Sequence[Note]) -> int:
         """Deletes rows and logs it; turns after them follow the turns before them, as if never written.
+
+        Args:
+            victims: what goes.
+            followers: the turns after them that stay.
 
         Returns:
             The number of the last change.
         """
-        seq, at = self.changes.now()
+        (seq, at), nums = self.changes.now(), [victim.num for victim in victims]
         with self._database.reading() as connection:
-            for victim in victims:
-                lineage, before = connection.execute(
-                    select(note.c.lineage, note.c.previous).where(note.c.num == victim.num)
-                ).one()
-                connection.execute(note.update().where(note.c.previous == victim.num).values(previous=before))
-                connection.execute(note.delete().where(note.c.num == victim.num))
-                seq += 1
-                self.changes.log([(seq, "forget", victim.num, victim.id, lineage, victim.scope, at)])
-        return seq
+            lineages = dict(rows_in(connection, "SELECT num, lineage FROM note WHERE num IN (?)", nums))
+            self.follow(without(followers, victims))
+            run_in(connection, "DELETE FROM note WHERE num IN (?)", nums)
+        self.changes.log(
+            (seq + place, "forget", victim.num, victim.id, lineages[victim.num], victim.scope, at)
+            for place, victim in enumerate(victims, 1)
+        )
+        return seq + len(victims)
+
+    def follow(self, moves: Mapping[int, int | None]) -> None:
+        """Gives turns another turn before them: number -> number."""
+        with self._database.reading() as connection:
+            run_many(
+                connection,
+                "UPDATE note SET previous = ? WHERE num = ?",
+                [(before, num) for num, before in moves.items()],
+            )
 
     def _store(self, items: Sequence[Note], op: str, lineages: Sequence[str]) -> None:
         rooted = list(zip(items, lineages, strict=True))
@@ -374,6 +350,18 @@ def same_content(item: Note, draft: Draft) -> bool:
     """Returns whether a note says what a draft says."""
     names = ("text", "speaker", "source", "thread", "happened", "origin", "metadata")
     return all(getattr(item, n) == getattr(draft, n) for n in names) and item.facts == tuple(draft.facts)
+
+
+def without(followers: Sequence[Note], gone: Sequence[Note]) -> dict[int, int | None]:
+    """Returns, per turn, the number of the turn before it once others are gone."""
+    before = {item.num: item.before for item in gone}
+    found: dict[int, int | None] = {}
+    for item in followers:
+        place = item.before
+        while place is not None and place in before:
+            place = before[place]
+        found[item.num] = place
+    return found
 
 
 def stated(fact: Triplet) -> dict[str, object]:

@@ -14,6 +14,7 @@ from .changes import Change
 from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
+from .lineages import Lineages
 from .merging import Merging
 from .migrations import VERSION, migrate, version_of
 from .note import Draft, Note, spoken
@@ -21,6 +22,7 @@ from .notes import Notes
 from .progress import positions, reach
 from .records import KeysValues
 from .schema import note
+from .selection import Chosen
 from .sqlite import SQLite
 from .triplets import Triplets
 from .words import Words
@@ -39,7 +41,7 @@ class Forgotten:
     """What a forget took out, for the receipt.
 
     Attributes:
-        notes: every version of the notes that were named.
+        notes: every version of the notes that were meant.
         change: number of the last change.
         removed: per table or form, how many items it gave up.
         files: files that no row names any more and that were deleted.
@@ -75,6 +77,7 @@ class Store:
     def __init__(self, folder: Path, *, embedder: Embedder | None, extractor: Extractor | None) -> None:
         self.database = SQLite(folder)
         self.notes = Notes(self.database)
+        self.lineages = Lineages(self.database, self.notes)
         self.words = Words(self.database)
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
@@ -115,16 +118,20 @@ class Store:
                 raise InvalidInput(f"note {old.id} is not current any more; its history names the newest version")
             return self.replace(now, draft, op)
 
-    def forget(self, chosen: Sequence[Note], *, before: Witness | None = None) -> Forgotten:
+    def forget(self, chosen: Chosen, *, before: Witness | None = None) -> Forgotten:
         """Takes notes, with every earlier and later version of them, out of all forms and deletes them.
 
         Args:
-            chosen: the notes.
+            chosen: which notes; where none fits, nothing is changed.
             before: called with all versions and their files while they are still there, in the same transaction.
+
+        Raises:
+            NoteNotFound: an id names no note in the scope; nothing was forgotten.
         """
         with self.changing():
-            lineages = dict.fromkeys(self.notes.lineage(item) for item in chosen)
-            victims = tuple(item for lineage in lineages for item in self.notes.revisions(lineage))
+            victims = tuple(self.lineages.versions(self.lineages.chosen(chosen)))
+            if not victims:
+                return Forgotten((), self.notes.changes.last(), {}, 0)
             ids, nums = [item.id for item in victims], [item.num for item in victims]
             keys_values = self.keys_values()
             counts = {form.name: form.count() for form in (*self.forms, keys_values)}
@@ -135,7 +142,7 @@ class Store:
             self.words.remove([item.id for item in after])
             for form in (*self.forms, keys_values):
                 form.remove(ids)
-            seq = self.notes.delete(victims)
+            seq = self.notes.delete(victims, followers=after)
             self._refresh(after)
             removed = {form.name: counts[form.name] - form.count() for form in (*self.forms, keys_values)}
             self._reach(seq)

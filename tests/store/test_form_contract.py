@@ -15,6 +15,7 @@ from tercet.store.draft import checked_draft
 from tercet.store.form import Among, Cue, Form, Hit
 from tercet.store.note import Note
 from tercet.store.schema import note
+from tercet.store.selection import Chosen
 from tercet.store.store import Store
 
 NAMES = ("words", "vectors", "triplets", "graph", "keys-values")
@@ -171,7 +172,7 @@ def test_applied_follows_the_changes_of_the_store(world: World) -> None:
     undone = world.store.undo(world.store.notes.changes.get(revised.num, "ada"))
     assert undone
     assert world.form.applied() == undone.num
-    gone = world.store.forget([undone])
+    gone = world.store.forget(Chosen("ada", (undone.id,)))
     assert world.form.applied() == gone.change == world.store.notes.changes.last()
 
 

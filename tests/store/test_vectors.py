@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from tercet.sdk import Memory
 from tercet.store.errors import FormMismatch, InvalidInput
 from tercet.store.form import Among, Cue, Vector
-from tercet.store.notes import Filter
+from tercet.store.selection import Filter
 
 
 def found(memory: Memory, question: str, scope: str = "ada") -> list[int]:

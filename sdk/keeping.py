@@ -1,0 +1,89 @@
+"""What is done with notes that are there: forgetting them, and keeping the memory in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from ..store.draft import checked_text
+from ..store.store import Store
+from .arguments import checked_forms, chosen
+from .exchange import export_lines, import_lines
+from .forgetting import forget
+from .reading import FORMS
+from .receipt import Receipt
+
+__all__ = ["Keeping"]
+
+
+class Keeping:
+    """The half of `Memory` that does not write and does not read.
+
+    Attributes:
+        scope: the handle's scope.
+    """
+
+    scope: str
+    _store: Store
+
+    # what goes
+
+    def forget(
+        self,
+        *ids: str,
+        speaker: str | None = None,
+        source: str | None = None,
+        thread: str | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+        erase: bool = False,
+    ) -> Receipt:
+        """Forgets notes with every earlier version of them, and all that was derived from them, all or none.
+
+        Args:
+            ids: of the notes; without ids, every note that fits all of the following, in any of its versions.
+            speaker: what this one said.
+            source: what was said there.
+            thread: what belongs to this conversation.
+            origin: what is of this origin, for example ``"web"``.
+            scope: the handle's scope or one below it; alone, everything in it and below it.
+            erase: also remove the bytes from the files, and have another process look for them.
+
+        Returns:
+            What was done, with its proof, and what could not be reached. Where no note fits a filter, a receipt
+            of no notes: forgetting the same twice is no mistake.
+
+        Raises:
+            NoteNotFound: one of the ids does not exist in this scope; nothing was forgotten.
+            InvalidInput: ids together with filters, neither of them, or an empty filter; nothing was forgotten.
+        """
+        which = chosen(
+            self.scope, ids, what="forget", speaker=speaker, source=source, thread=thread, origin=origin, scope=scope
+        )
+        return forget(self._store, which, scope=self.scope, erase=erase)
+
+    # care
+
+    def single_valued(self, relation: str, *, single: bool = True) -> None:
+        """Says that a relation has one value at a time, so that a newer value ends the older one."""
+        name = checked_text(relation, "relation", limit=4_000)
+        with self._store.database.writing():
+            self._store.triplets.relations.declare(name, single=single)
+
+    def rebuild(self, *, forms: Collection[str] = FORMS, on_progress: Callable[[int], None] | None = None) -> None:
+        """Drops forms of the whole store and makes them again from the words."""
+        self._store.rebuild(checked_forms(forms), progressed=on_progress)
+
+    def export(self) -> Iterator[str]:
+        """Yields this scope as JSON Lines: a header, then every note with its versions, oldest first."""
+        return export_lines(self._store, self.scope)
+
+    def import_(self, lines: Iterable[str], *, on_progress: Callable[[int], None] | None = None) -> int:
+        """Takes an export in, all or nothing; notes that are here already with the same content are skipped.
+
+        Returns:
+            How many notes were new.
+
+        Raises:
+            InvalidInput: a line is malformed or belongs to a scope outside this handle; nothing was written.
+        """
+        return import_lines(self._store, lines, scope=self.scope, on_progress=on_progress)

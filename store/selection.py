@@ -1,0 +1,75 @@
+"""Which notes are meant: those a read may see, and those a person names to have them forgotten or set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, or_
+
+from .schema import note
+from .scope import within
+
+__all__ = ["Chosen", "Filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which notes may be seen.
+
+    Attributes:
+        scope: the handle's scope, or one below it.
+        known: number of a change: only what was current after it; None for now.
+        as_of: only what happened at or before this moment (ISO 8601, as `checked_moment` returns it).
+        speaker: only this speaker.
+        source: only this source.
+        thread: only this thread.
+    """
+
+    scope: str
+    known: int | None = None
+    as_of: str = ""
+    speaker: str = ""
+    source: str = ""
+    thread: str = ""
+
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Returns the SQL conditions on table ``note``."""
+        found: list[ColumnElement[bool]] = [within(self.scope)]
+        if self.known is None:
+            found.append(note.c.retired.is_(None))
+        else:
+            found.append(note.c.num <= self.known)
+            found.append(or_(note.c.retired.is_(None), note.c.retired > self.known))
+        if self.as_of:
+            # "~" sorts after every digit: 2024-03 reaches to the end of March
+            found.append(note.c.happened <= self.as_of + "~")
+        for name in ("speaker", "source", "thread"):
+            if getattr(self, name):
+                found.append(note.c[name] == getattr(self, name))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which notes are meant, by their ids or by what all of them have in common; a note fits if any version does.
+
+    Attributes:
+        scope: the handle's scope, or one below it; nothing outside it is meant.
+        ids: of the notes; empty to go by what follows.
+        speaker: only this speaker.
+        source: only this source.
+        thread: only this thread.
+        origin: only this origin.
+    """
+
+    scope: str
+    ids: tuple[str, ...] = ()
+    speaker: str = ""
+    source: str = ""
+    thread: str = ""
+    origin: str = ""
+
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Returns the SQL conditions on table ``note``, save those on ids."""
+        named = {name: getattr(self, name) for name in ("speaker", "source", "thread", "origin")}
+        return (within(self.scope), *(note.c[name] == value for name, value in named.items() if value))
