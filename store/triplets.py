@@ -21,7 +21,7 @@ from .relations import Relations
 from .resolve import Statement, resolve
 from .schema import note, triplet
 from .shown import shown
-from .statements import insert, numbered, nums_of, rows, run
+from .statements import insert, numbered, nums_of, rows, rows_in, run_in
 from .words import telling
 
 __all__ = ["Triplets"]
@@ -59,10 +59,9 @@ class Triplets:
         """Takes the triplets of notes out, and out of the full text."""
         with self._database.reading() as connection:
             notes = nums_of(connection, ids)
-            nums = [num for of in notes for (num,) in rows(connection, "SELECT num FROM triplet WHERE note = ?", of)]
+            nums = [num for (num,) in rows_in(connection, "SELECT num FROM triplet WHERE note IN (?)", notes)]
             self._index.remove(nums)
-            for of in notes:
-                run(connection, "DELETE FROM triplet WHERE note = ?", of)
+            run_in(connection, "DELETE FROM triplet WHERE note IN (?)", notes)
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by their best-matching triplet, BM25 times its confidence; the path is that triplet."""
