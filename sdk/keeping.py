@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from ..store.draft import checked_text
+from ..store.note import Note
 from ..store.store import Store
 from .arguments import checked_forms, chosen
 from .exchange import export_lines, import_lines
@@ -26,6 +27,22 @@ class Keeping:
     _store: Store
 
     # what goes
+
+    def matching(
+        self,
+        *ids: str,
+        speaker: str | None = None,
+        source: str | None = None,
+        thread: str | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> list[Note]:
+        """Returns what `forget` would take with these arguments: every version, oldest first."""
+        which = chosen(
+            self.scope, ids, what="matching", speaker=speaker, source=source, thread=thread, origin=origin, scope=scope
+        )
+        with self._store.database.reading():
+            return self._store.lineages.versions(self._store.lineages.chosen(which))
 
     def forget(
         self,

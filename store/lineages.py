@@ -48,7 +48,7 @@ class Lineages:
                 ]
                 there = {row.id for row in rows}
                 for id in which.ids:
-                    if id not in there:
+                    if not isinstance(id, str) or id not in there:
                         raise NoteNotFound(f"no note {shown(id)} in scope {which.scope!r}; `tercet list` shows the ids")
         return list(dict.fromkeys(row.lineage for row in sorted(rows, key=lambda row: row.num)))
 

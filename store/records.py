@@ -23,6 +23,7 @@ from .form import Among, Cue, Encoder, Hit, Record
 from .note import Note, spoken
 from .progress import applied
 from .schema import note, record
+from .statements import nums_of, run_in
 from .synced import sync_folder
 
 __all__ = ["KeysValues"]
@@ -70,9 +71,7 @@ class KeysValues:
     def remove(self, ids: Collection[str]) -> None:
         """Deletes the rows; the files go with `collect`, once the transaction has committed."""
         with self._database.reading() as connection:
-            for id in sorted(ids):
-                of_note = select(note.c.num).where(note.c.id == id).scalar_subquery()
-                connection.execute(record.delete().where(record.c.note == of_note))
+            run_in(connection, "DELETE FROM record WHERE note IN (?)", nums_of(connection, ids))
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by late interaction over keys: mean over the cue's keys of the best cosine in the note.

@@ -73,7 +73,7 @@ def numbered(connection: Connection, table: str, nums: Sequence[int]) -> set[int
 
 def nums_of(connection: Connection, ids: Iterable[str]) -> list[int]:
     """Returns the numbers of the notes with these ids, in order; ids that no note has are left out."""
-    return sorted(num for id in set(ids) for (num,) in rows(connection, "SELECT num FROM note WHERE id = ?", id))
+    return sorted(num for (num,) in rows_in(connection, "SELECT num FROM note WHERE id IN (?)", sorted(set(ids))))
 
 
 def _parts(values: Sequence[object]) -> Iterator[Sequence[object]]:

@@ -139,31 +139,62 @@ def revise(
     epilog="""
     tercet forget 3f2a9c1e5b7d8e90
     tercet forget 3f2a9c1e5b7d8e90 --erase --yes --receipt receipt.json
+    tercet forget --speaker Mia --origin web
+    tercet forget --everything --scope ada/work
     tercet list --speaker Ada --json | jq -r .[].id | tercet forget - --yes
     """,
 )
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--speaker", metavar="NAME", help="All that this one said.")
+@click.option("--source", metavar="WHERE", help="All that was said there.")
+@click.option("--thread", metavar="NAME", help="All of this conversation.")
+@click.option("--origin", metavar="NAME", help="All of this origin: user, tool, web, model or import.")
+@click.option("--everything", is_flag=True, help="All of the scope, and of the scopes below it.")
 @click.option("--erase", is_flag=True, help="Remove the bytes from the files too, and look whether they are gone.")
 @click.option("--receipt", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the receipt as JSON.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
-def forget(session: Session, ids: tuple[str, ...], erase: bool, file: str | None, yes: bool) -> None:
+def forget(
+    session: Session,
+    ids: tuple[str, ...],
+    speaker: str | None,
+    source: str | None,
+    thread: str | None,
+    origin: str | None,
+    everything: bool,
+    erase: bool,
+    file: str | None,
+    yes: bool,
+) -> None:
     """Forgets notes for good.
 
     All their versions go, and everything that was made of them. This cannot be undone. An ID of - reads one
-    ID a line from standard input.
+    ID a line from standard input. Instead of IDs, options say which notes are meant: those that fit all of them,
+    in any of their versions.
     """
+    named = {"speaker": speaker, "source": source, "thread": thread, "origin": origin}
+    filters = {name: value for name, value in named.items() if value is not None}
+    if everything:
+        if filters:
+            raise click.UsageError("--everything leaves nothing to choose; leave the other options out")
+        filters = {"scope": session.scope}
     chosen = [id for one in ids for id in (inputs.text_of("-").split() if one == "-" else [one])]
-    if not chosen:
-        raise click.UsageError("standard input names no note")
+    if bool(chosen) == bool(filters):
+        raise click.UsageError(
+            "give IDs, or options that say which notes, not both"
+            if chosen
+            else "standard input names no note"
+            if ids
+            else "give the ID of at least one note, or an option that says which"
+        )
     with session.open() as memory:
-        notes = [memory.get(id) for id in dict.fromkeys(chosen)]
-        if not yes:
+        notes = memory.matching(*dict.fromkeys(chosen), **filters)
+        if not yes and notes:
             _ask(notes)
         kept = _reserved(file) if file else None
         try:
             with waiting("forgetting"):
-                receipt = memory.forget(*(note.id for note in notes), erase=erase)
+                receipt = memory.forget(*dict.fromkeys(chosen), **filters, erase=erase)
         except BaseException:
             if kept:
                 kept.unlink()
@@ -172,13 +203,17 @@ def forget(session: Session, ids: tuple[str, ...], erase: bool, file: str | None
         kept.write_text(json.dumps(receipt.as_dict(), indent=2) + "\n", encoding="utf-8")
     if session.as_json:
         session.answer(receipt.as_dict())
-    else:
+    elif receipt.notes:
         show(*receipt_told(receipt))
-    if erase and not receipt.erased:
+    else:
+        say("no note fits; nothing was forgotten")
+    if erase and receipt.notes and not receipt.erased:
         raise AdapterError("the notes are forgotten, but not every byte of them is erased; the receipt says where")
 
 
-def _ask(notes: Sequence[Note]) -> None:
+def _ask(versions: Sequence[Note]) -> None:
+    older = {version.replaces for version in versions}
+    notes = [version for version in versions if version.id not in older]
     show(table("id", "date", "speaker", "text", rows=notes_rows(notes[:_SHOWN])), err=True)
     if len(notes) > _SHOWN:
         say(f"and {len(notes) - _SHOWN:,} more")

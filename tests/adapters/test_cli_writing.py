@@ -281,7 +281,7 @@ def test_no_receipt_can_be_kept_no_note_is_forgotten(cli: Run, tmp_path: Path) -
 def test_a_forget_that_fails_leaves_no_receipt(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     note = note_of(cli("write", "keep me", "--json"))
 
-    def broken(self: Memory, *ids: str, erase: bool = False) -> None:
+    def broken(self: Memory, *ids: str, **rest: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Memory, "forget", broken)
