@@ -15,6 +15,7 @@ from ..store.draft import checked_moment, checked_text
 from ..store.errors import InvalidInput
 from ..store.form import Embedder, Extractor
 from ..store.note import Fact, Note
+from ..store.postgres import is_url
 from ..store.scope import checked_scope
 from ..store.selection import Filter
 from ..store.store import Store
@@ -35,10 +36,11 @@ class Memory(Keeping):
     """What one scope remembers.
 
     A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,
-    and several processes may open the same folder.
+    and several processes may open the same place.
 
     Args:
-        location: a folder, made if new, readable by its owner only.
+        location: a folder, made if new, readable by its owner only; or the URL of a PostgreSQL database,
+            ``postgresql://user:password@host/database``.
         scope: whose memory it is, for example ``"ada"`` or ``"ada/work"``.
         embedder: makes the vectors; None to go without. The default is all-MiniLM-L6-v2 from this machine.
         extractor: finds facts and names in the words; None to keep only the facts that are given.
@@ -59,9 +61,8 @@ class Memory(Keeping):
         extractor: Extractor | None = RuleExtractor(),  # noqa: B008
     ) -> None:
         self.scope = checked_scope(scope)
-        if "://" in os.fspath(location):
-            raise InvalidInput(f"{os.fspath(location)!r} is a URL; this version keeps memories in a folder")
-        self._store = Store(Path(location), embedder=embedder, extractor=extractor)
+        place = os.fspath(location) if is_url(location) else Path(location)
+        self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope)
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +73,7 @@ class Memory(Keeping):
         self.close()
 
     def __repr__(self) -> str:
-        return f"Memory({str(self._store.database.folder)!r}, scope={self.scope!r})"
+        return f"Memory({self._store.database.place!r}, scope={self.scope!r})"
 
     def close(self) -> None:
         """Closes the files; a closed handle must not be used again."""
@@ -276,11 +277,15 @@ class Memory(Keeping):
                 facts=len(self._store.triplets.facts(among)),
                 bytes=self._store.database.size(),
                 change=self._store.notes.changes.last(),
-                forms={
-                    form.name: FormState(form.count(), form.applied())
-                    for form in (*self._store.forms, self._store.keys_values())
-                },
+                forms=self._states(),
             )
+
+    def _states(self) -> dict[str, FormState]:
+        with self._store.database.overseeing():
+            return {
+                form.name: FormState(form.count(), form.applied())
+                for form in (*self._store.forms, self._store.keys_values())
+            }
 
     # revise and undo
 

@@ -51,7 +51,7 @@ class Changes:
 
     def last(self) -> int:
         """Returns the number of the newest change, 0 in an empty store."""
-        with self._database.reading() as connection:
+        with self._database.overseeing(), self._database.reading() as connection:
             ((last,),) = rows(connection, "SELECT coalesce(max(seq), 0) FROM change")
             return last  # type: ignore[no-any-return]
 
@@ -83,7 +83,7 @@ class Changes:
 
     def known_at(self, moment: str) -> int:
         """Returns the number of the last change made at or before a moment (ISO 8601 UTC)."""
-        with self._database.reading() as connection:
+        with self._database.overseeing(), self._database.reading() as connection:
             low, high = 0, self.last()
             while low < high:  # times never fall as numbers grow, see `clock`
                 middle = (low + high + 1) // 2

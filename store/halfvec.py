@@ -33,15 +33,15 @@ class HalfVector(UserDefinedType[Any]):
 
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **kw: object) -> str:
         """Returns the name of the type."""
         return "halfvec"
 
-    def bind_processor(self, dialect: Any) -> Callable[[bytes], Half]:  # noqa: ANN401
+    def bind_processor(self, dialect: Any) -> Callable[[Any], Any]:  # noqa: ANN401
         """Returns what makes a value of a row's bytes."""
         return Half
 
-    def result_processor(self, dialect: Any, coltype: object) -> Callable[[str], bytes]:  # noqa: ANN401
+    def result_processor(self, dialect: Any, coltype: object) -> Callable[[Any], Any]:  # noqa: ANN401
         """Returns what makes bytes of what the server writes, for example ``[0.5,0.25]``."""
 
         def packed(written: str) -> bytes:

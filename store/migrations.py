@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy import Connection, inspect, select
 
 from .errors import NewerStore, StoreDamaged
+from .postgres_tables import create_tables
 from .schema import change, meta, metadata, note
 
 __all__ = ["STEPS", "VERSION", "migrate", "version_of"]
@@ -39,6 +40,9 @@ CREATE VIRTUAL TABLE fact_words USING fts5(
 
 
 def _create(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        create_tables(connection, metadata, _WORDS_SOURCE)
+        return
     metadata.create_all(connection)
     for statement in (_WORDS_SOURCE, _WORDS, _FACT_WORDS):
         connection.exec_driver_sql(statement)

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from .changes import Change
+from .database import Database
 from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
@@ -19,6 +20,7 @@ from .merging import Merging
 from .migrations import VERSION, migrate, version_of
 from .note import Draft, Note, spoken
 from .notes import Notes
+from .postgres import Postgres
 from .progress import positions, reach
 from .records import KeysValues
 from .schema import note
@@ -62,10 +64,11 @@ class _Write:
 
 
 class Store:
-    """Notes and their forms in one folder.
+    """Notes and their forms in one database.
 
     Args:
-        folder: made if new.
+        location: a folder, made if new; or, as a string, the URL of a PostgreSQL database.
+        scope: what reads may see, with all below it, where the database itself can hold them to it; None for all.
         embedder: for the form of vectors; None to go without.
         extractor: finds triplets and names; None to keep only what callers state.
 
@@ -74,8 +77,15 @@ class Store:
         FormMismatch: the vectors were made by another embedder.
     """
 
-    def __init__(self, folder: Path, *, embedder: Embedder | None, extractor: Extractor | None) -> None:
-        self.database = SQLite(folder)
+    def __init__(
+        self,
+        location: Path | str,
+        *,
+        embedder: Embedder | None,
+        extractor: Extractor | None,
+        scope: str | None = None,
+    ) -> None:
+        self.database: Database = Postgres(location, scope=scope) if isinstance(location, str) else SQLite(location)
         self.notes = Notes(self.database)
         self.lineages = Lineages(self.database, self.notes)
         self.words = Words(self.database)
@@ -258,7 +268,8 @@ class Store:
     def rebuild(self, names: Sequence[str], *, progressed: Progressed | None = None) -> None:
         """Drops forms and makes them again from the words, all or nothing."""
         chosen = [form for form in self.forms if form.name in names]
-        every = self.notes.select() if self.vectors in chosen else []
+        with self.database.overseeing():
+            every = self.notes.select() if self.vectors in chosen else []
         with self.embedded(every, progressed), self.database.writing():
             for form in chosen:
                 form.clear()
@@ -280,8 +291,9 @@ class Store:
         if self.vectors and not self.vectors.remembered():
             with self.database.writing():
                 self.vectors.remember()
-        self._catch_up()
-        self.keys_values().collect()
+        with self.database.overseeing():
+            self._catch_up()
+            self.keys_values().collect()
 
     def _catch_up(self) -> None:
         """Gives each form what was written while it was not open, for example without an embedder."""

@@ -307,5 +307,5 @@ def test_29_names_that_only_look_alike_are_different(memory: Memories) -> None:
 def test_an_embedder_of_other_values_is_no_way_in(memory: Memories) -> None:
     ada = memory(embedder=HashEmbedder())
     ada.write("x")
-    with pytest.raises(InvalidInput, match="is a URL"):
+    with pytest.raises(InvalidInput, match="cannot be kept in sqlite"):
         Memory("sqlite:///etc/passwd", scope="ada", embedder=None, extractor=None)

@@ -1,0 +1,167 @@
+"""Full text in PostgreSQL: an inverted index in two tables, ranked by the formula of SQLite's FTS5.
+
+PostgreSQL's own full text has other words and another ranking; with this one both databases give the same answers.
+A token is kept as a number of 64 bits made from it: short whatever its length, and no word of a note stands in the
+index. Formula: FTS5's bm25() (sqlite.org/fts5.html, section 5.1.1; fts5_aux.c), where a token's frequency is the sum
+of the weights of the columns it stands in, and a row's length counts the tokens of all columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BindParameter, Float, Integer, Subquery, bindparam, text
+
+from .statements import rows, run
+from .tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from .database import Database
+
+__all__ = ["INDEXES", "Postings"]
+
+INDEXES = {"words": "note", "fact_words": "triplet"}
+"""Each index, and the table whose numbers its rows have."""
+_K1, _B = 1.2, 0.75
+_LEAST_IDF = 1e-6  # of a word that stands in more than half of the rows
+
+
+class Postings:
+    """An index of words.
+
+    Args:
+        database: where it is.
+        name: of the index, out of `INDEXES`.
+        source: table or view it is made of; its column ``num`` numbers the rows.
+        columns: of the source that are indexed.
+        weights: per column, how much a word in it counts.
+    """
+
+    def __init__(
+        self, database: Database, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._weights = tuple(weights)
+        self._tokenizer = Tokenizer(len(columns))
+        self._unindexed = (
+            f"SELECT s.num, {', '.join(f's.{column}' for column in columns)} FROM {source} s WHERE s.num = ANY(?) "
+            f"AND NOT EXISTS (SELECT FROM {name}_document d WHERE d.num = s.num)"
+        )
+        self._insert = f"""
+            WITH tokens AS (
+              INSERT INTO {name}_posting (term, num, frequency, length, places)
+              SELECT term, num, frequency, length, CAST(places AS integer[])
+              FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS float8[]), CAST(? AS integer[]),
+                          CAST(? AS text[])) AS given(term, num, frequency, length, places)),
+            documents AS (
+              INSERT INTO {name}_document (num, length, terms)
+              SELECT num, length, CAST(terms AS bigint[])
+              FROM unnest(CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS text[])) AS given(num, length, terms))
+            UPDATE full_text SET rows = rows + ?, tokens = tokens + ? WHERE name = '{name}'"""
+        self._delete = f"""
+            WITH gone AS (DELETE FROM {name}_document WHERE num = ANY(?) RETURNING num, length, terms),
+            tokens AS (
+              DELETE FROM {name}_posting p USING gone, unnest(gone.terms) AS held(term)
+              WHERE p.term = held.term AND p.num = gone.num)
+            UPDATE full_text SET rows = rows - (SELECT count(*) FROM gone),
+              tokens = tokens - (SELECT coalesce(sum(length), 0) FROM gone) WHERE name = '{name}'"""
+
+    def add(self, nums: Collection[int]) -> None:
+        """Indexes rows; those in the index already stay as they are."""
+        if not nums:
+            return
+        with self._database.reading() as connection:
+            found = self._tokenizer.places(rows(connection, self._unindexed, sorted(nums)))
+            lengths = {num: sum(map(len, of_row.values())) for num, of_row in found.items()}
+            postings = [
+                (_number(term), num, sum(self._weights[place >> 24] for place in places), lengths[num], _array(places))
+                for num, of_row in found.items()
+                for term, places in of_row.items()
+            ]
+            documents = [(num, lengths[num], _array(map(_number, of_row))) for num, of_row in found.items()]
+            if documents:
+                columns = [list(c) for c in zip(*postings, strict=True)] or [[], [], [], [], []]
+                columns += [list(c) for c in zip(*documents, strict=True)]
+                run(connection, self._insert, *columns, len(documents), sum(lengths.values()))
+
+    def remove(self, nums: Collection[int]) -> None:
+        """Takes rows out of the index."""
+        if nums:
+            with self._database.reading() as connection:
+                run(connection, self._delete, sorted(nums))
+
+    def matching(self, words: Sequence[str]) -> Subquery:
+        """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
+
+        The scores are positive, larger is better.
+        """
+        phrases = [[_number(term) for term in found] for word in words if (found := self._tokenizer.phrase(word))]
+        asked = [_array(phrase) for phrase in phrases]
+        hits = self._hits(max(map(len, phrases), default=0))
+        # how rare a word is, is counted in the whole store, as FTS5 does
+        counting = f"SELECT a.phrase, count(*) FROM {hits.replace(':asked', '?')} GROUP BY a.phrase"
+        with self._database.overseeing(), self._database.reading() as connection:
+            ((total, tokens),) = rows(connection, f"SELECT rows, tokens FROM full_text WHERE name = '{self._name}'")
+            held = dict(rows(connection, counting, asked)) if asked else {}
+        rarity = [_idf(total, held.get(place, 0)) for place in range(1, len(asked) + 1)]
+        average = tokens / total if tokens else 1.0
+        sql = f"""
+            SELECT h.num AS num, sum(i.idf * h.frequency * {_K1 + 1} /
+              (h.frequency + {_K1} * ({1 - _B} + {_B} * h.length / :{self._name}_average)) ORDER BY a.phrase) AS score
+            FROM {hits.replace(":asked", f":{self._name}_asked")}
+            JOIN unnest(CAST(:{self._name}_idf AS float8[])) WITH ORDINALITY AS i(idf, phrase) ON i.phrase = a.phrase
+            GROUP BY h.num"""
+        given = {"asked": asked, "idf": rarity, "average": average}
+        bound: list[BindParameter[object]] = [bindparam(f"{self._name}_{name}", value) for name, value in given.items()]
+        return text(sql).bindparams(*bound).columns(num=Integer, score=Float).subquery()
+
+    def clear(self) -> None:
+        """Empties the index."""
+        with self._database.reading() as connection:
+            for kept in ("posting", "document"):
+                run(connection, f"DELETE FROM {self._name}_{kept}")
+            run(connection, f"UPDATE full_text SET rows = 0, tokens = 0 WHERE name = '{self._name}'")
+
+    def count(self) -> int:
+        """Returns how many rows are indexed."""
+        with self._database.reading() as connection:
+            found = rows(connection, f"SELECT rows FROM full_text WHERE name = '{self._name}'")
+            return int(found[0][0])
+
+    def _hits(self, longest: int) -> str:
+        """Returns what joins the phrases asked for, ``a``, with the rows that hold them, ``h``."""
+        single = f"SELECT p.num, p.frequency, p.length FROM {self._name}_posting p WHERE p.term = w.terms[1]"
+        weights = ", ".join(map(str, self._weights))
+        several = f"""
+            SELECT p.num, sum((CAST(ARRAY[{weights}] AS float8[]))[(place >> 24) + 1]), min(p.length)
+            FROM {self._name}_posting p CROSS JOIN LATERAL unnest(p.places) AS place
+            WHERE p.term = w.terms[1] AND cardinality(w.terms) > 1 AND NOT EXISTS (
+              SELECT FROM generate_subscripts(w.terms, 1) AS i WHERE i > 1 AND NOT EXISTS (
+                SELECT FROM {self._name}_posting q
+                WHERE q.term = w.terms[i] AND q.num = p.num AND place + i - 1 = ANY(q.places)))
+            GROUP BY p.num"""
+        found = f"{single} AND cardinality(w.terms) = 1 UNION ALL {several}" if longest > 1 else single
+        return f"""unnest(CAST(:asked AS text[])) WITH ORDINALITY AS a(written, phrase)
+            CROSS JOIN LATERAL (SELECT CAST(a.written AS bigint[]) AS terms) AS w
+            CROSS JOIN LATERAL ({found}) AS h"""
+
+
+@lru_cache(maxsize=1 << 16)
+def _number(term: str) -> int:
+    """Returns the number a token is kept as; that two of a million differ in all but it has a chance of 3e-8."""
+    return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _array(numbers: Collection[int] | map[int]) -> str:
+    """Returns numbers as PostgreSQL writes an array of them: arrays of different lengths make no array of arrays."""
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+def _idf(total: int, held: int) -> float:
+    idf = math.log((total - held + 0.5) / (held + 0.5))
+    return idf if idf > 0 else _LEAST_IDF

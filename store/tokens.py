@@ -1,0 +1,64 @@
+"""The tokens of a text, made by SQLite's own tokenizer, so that both databases find the same words."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+
+__all__ = ["TOKENIZER", "Tokenizer"]
+
+TOKENIZER = "porter unicode61 remove_diacritics 2"
+_COLUMN = 24  # bits before those that number the column; a text of a megabyte has fewer tokens
+
+
+class Tokenizer:
+    """An FTS5 table in memory that is filled, asked for its tokens, and emptied again.
+
+    Args:
+        columns: how many texts a row has.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        names = [f"c{number}" for number in range(columns)]
+        self._columns = {name: number << _COLUMN for number, name in enumerate(names)}
+        self._connection.execute(
+            f"CREATE VIRTUAL TABLE texts USING fts5({', '.join(names)}, content='', tokenize='{TOKENIZER}')"
+        )
+        self._connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(texts, instance)")
+        self._insert = f"INSERT INTO texts(rowid, {', '.join(names)}) VALUES ({', '.join('?' * (columns + 1))})"
+
+    def places(self, rows: Iterable[Sequence[object]]) -> dict[int, dict[str, list[int]]]:
+        """Returns, per row, its tokens and where each of them stands.
+
+        Args:
+            rows: a number, then the texts of the columns.
+
+        Returns:
+            Number -> token -> ascending places; neighbouring tokens of a column have neighbouring places, and
+            ``place >> 24`` is the column. A row without tokens has none.
+        """
+        listed = list(rows)
+        found: dict[int, dict[str, list[int]]] = {int(str(row[0])): {} for row in listed}
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                self._connection.executemany(self._insert, listed)
+                for term, num, column, offset in self._connection.execute("SELECT term, doc, col, offset FROM tokens"):
+                    found[num].setdefault(term, []).append(self._columns[column] + offset)
+            finally:
+                self._connection.execute("ROLLBACK")
+        for of_row in found.values():
+            for listed_places in of_row.values():
+                listed_places.sort()
+        return found
+
+    def phrase(self, word: str) -> list[str]:
+        """Returns the tokens of what a person thinks one word, in order; full text may see several, or none."""
+        placed: dict[int, str] = {}
+        row = (1, word, *[""] * (len(self._columns) - 1))
+        for term, where in self.places([row])[1].items():
+            placed |= dict.fromkeys(where, term)
+        return [placed[place] for place in sorted(placed)]
