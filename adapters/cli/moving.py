@@ -102,11 +102,11 @@ def import_(session: Session, file: str, form: str | None, by_user: bool) -> Non
         with waiting("reading"):
             found = _drafts(form, file)
             drafts = list(found)  # to its end, before a memory is made for it
-        with session.open(new=True) as memory:
-            if by_user:
-                from ..importers import per_user
+        if by_user:
+            from ..importers import per_user
 
-                drafts = per_user(drafts, scope=memory.scope)
+            drafts = per_user(drafts, scope=session.scope)
+        with session.open(new=True) as memory:
             answer["new"] = _written(memory, drafts)
         answer["left_out"] = dict(found.skipped)
         for what, count in found.skipped.items():
