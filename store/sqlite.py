@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .errors import InvalidInput, StoreBusy, StoreDamaged, StoreError
 from .form import Embedder
 from .fulltext import FullText
 from .shown import shown
+from .synced import sync_folder
 from .vectors import Vectors
 
 __all__ = ["SQLite"]
@@ -92,7 +93,8 @@ class SQLite(Database):
                 yield connection
             if _size(self.folder / f"{_FILE}-wal") > _CHECKPOINT_BYTES:
                 # truncating: a log that is only rewound keeps its size, and would be checkpointed at every write
-                self.checkpoint(patience=0)
+                with suppress(StoreError):  # what was written is safe in the log, and the next write tries again
+                    self.checkpoint(patience=0)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -106,6 +108,8 @@ class SQLite(Database):
                 raise StoreBusy(
                     f"another process has been writing to {self.folder} for over {self._timeout:g} s; try again"
                 ) from None
+            except OSError as error:
+                raise StoreError(f"{self._file_lock.lock_file}: {error.strerror}; nothing was changed") from error
             try:
                 yield
             finally:
@@ -165,12 +169,20 @@ class SQLite(Database):
             yield
         except (DBAPIError, sqlite3.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            # the extended code holds the plain one in its lowest byte
-            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+            exact = getattr(cause, "sqlite_errorcode", 0)
+            code = exact & 0xFF  # the extended code holds the plain one in its lowest byte
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise StoreBusy(f"another program keeps {self.file} locked; try again") from error
+            if exact == sqlite3.SQLITE_IOERR_FSYNC:
+                raise StoreError(
+                    f"{self.file}: {cause}; the disk did not confirm the write: see whether it is there, then try again"
+                ) from error
             if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                raise StoreDamaged(f"{self.file}: {cause}; restore the folder from a backup or an export") from error
+                # full text says so as well when the disk did not let it read
+                raise StoreDamaged(
+                    f"{self.file}: {cause}; try again, and if it stays so, run tercet rebuild, "
+                    "or restore the folder from a backup or an export"
+                ) from error
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                 raise StoreError(f"{self.file}: {cause}; nothing was changed") from error
             raise
@@ -179,7 +191,9 @@ class SQLite(Database):
 def _prepare(folder: Path) -> None:
     try:
         _refuse_unsafe(folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+            missing.mkdir(mode=0o700 if missing == folder else 0o777, exist_ok=True)
+            sync_folder(missing.parent)  # or a power cut may take the folder away, with all that was synced in it
         # made here, so that SQLite gives its log and its index the same mode
         os.close(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
     except InvalidInput:

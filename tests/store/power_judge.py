@@ -63,7 +63,9 @@ class Verdict:
     detail: str
 
 
-def judge(folder: Path, *, allowed: Sequence[str], known: Sequence[str], erased: Sequence[str]) -> list[Verdict]:
+def judge(
+    folder: Path, *, allowed: Sequence[str], known: Sequence[str], erased: Sequence[str] = (), doctor: bool = True
+) -> list[Verdict]:
     """Opens what is left of a memory and says what is wrong.
 
     Args:
@@ -71,6 +73,7 @@ def judge(folder: Path, *, allowed: Sequence[str], known: Sequence[str], erased:
         allowed: digests of the states it may be in.
         known: digests of every state it was ever in.
         erased: what was acknowledged as erased: no file may hold it.
+        doctor: also ask what ``tercet doctor`` finds, which takes as long again.
     """
     wrong = []
     raw = {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -87,6 +90,8 @@ def judge(folder: Path, *, allowed: Sequence[str], known: Sequence[str], erased:
         wrong.append(Verdict("unusable", repr(error)[:300]))
     finally:
         memory.close()
+    if not doctor:
+        return wrong
     failing = [
         f"{one.check}: {one.detail}"
         for one in check_store(folder)
@@ -107,7 +112,10 @@ def _judge_opened(memory: Memory, allowed: Sequence[str], known: Sequence[str]) 
     wrong += [Verdict("disagreement", detail) for detail in disagreements(store)]
     encoder = HashEncoder()
     records = store.keys_values(encoder)
-    held = [note for note in store.notes.select() if records.files([note.num])]
+    with store.database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT file, note FROM record").all()
+    named, nums = {row[0] for row in rows}, {row[1] for row in rows}
+    held = [note for note in store.notes.select() if note.num in nums]
     try:
         records.records(held)
     except TercetError as error:
@@ -116,13 +124,12 @@ def _judge_opened(memory: Memory, allowed: Sequence[str], known: Sequence[str]) 
         wrong.append(Verdict("record", f"{encoder.encoded} rows name a file that is missing or not whole"))
     folder = store.database.folder / "records"
     left = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if orphans := left - {path.name for path in records.files([note.num for note in held])}:
+    if orphans := left - named:
         wrong.append(Verdict("resurrected", f"{len(orphans)} files that no row names are left after opening"))
-    newest = memory.notes(limit=1)
-    if newest:
-        for by in (("words",), ("vectors",), ("triplets",)):
-            if newest[0].id not in [item.note.id for item in memory.read(newest[0].text, k=1_000, by=by)]:
-                wrong.append(Verdict("disagreement", f"{by[0]} do not find the newest note"))
+    if newest := memory.notes(limit=1):
+        found = [item.why.votes for item in memory.read(newest[0].text, k=1_000) if item.note.id == newest[0].id]
+        if missing := {"words", "vectors", "triplets"} - {form for votes in found for form in votes}:
+            wrong.append(Verdict("disagreement", f"the newest note is not found by {sorted(missing)}"))
     return wrong
 
 
@@ -162,6 +169,7 @@ def after_cuts(
             allowed=whole.states[max(0, done - 1) : done + 1],
             known=whole.states,
             erased=[needle for needles in whole.erased[:done] for needle in needles],
+            doctor=number % 4 == 0,
         )
         shutil.rmtree(image)
         where = f"{how}, cut at {cut} of {len(diary)}, in or after {whole.verbs[max(0, done - 1) : done + 1]}"
