@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .embeddings import Embeddings
     from .form import Embedder
 
-__all__ = ["Database", "WordIndex"]
+__all__ = ["Database", "RecordFiles", "WordIndex"]
 
 
 class WordIndex(Protocol):
@@ -48,15 +48,37 @@ class WordIndex(Protocol):
         ...
 
 
+class RecordFiles(Protocol):
+    """Where the bytes of explicit memories are kept."""
+
+    def keep(self, contents: Iterable[bytes]) -> list[str]:
+        """Keeps bytes, all or none; returns the names to read them by."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Returns what is kept by a name; None where it cannot be read."""
+        ...
+
+    def every(self) -> list[Path]:
+        """Returns the files that are there."""
+        ...
+
+    def paths(self, names: Iterable[str]) -> list[Path]:
+        """Returns the files of these names."""
+        ...
+
+    def delete(self, files: Sequence[Path]) -> str:
+        """Deletes files; returns what went wrong, if anything did."""
+        ...
+
+
 class Database(ABC):
     """Transactions, each of them of one thread; what differs between SQLite and PostgreSQL is in their classes.
 
     Attributes:
-        folder: where files lie that belong to the store.
         place: what messages call the store.
     """
 
-    folder: Path
     place: str
 
     def __init__(self) -> None:
@@ -152,6 +174,10 @@ class Database(ABC):
     @abstractmethod
     def vectors(self, embedder: Embedder) -> Embeddings:
         """Returns the form of vectors."""
+
+    @abstractmethod
+    def record_files(self) -> RecordFiles:
+        """Returns where the bytes of explicit memories are kept."""
 
     @abstractmethod
     def _reader(self) -> AbstractContextManager[Connection]:

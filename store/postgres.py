@@ -12,12 +12,12 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
+from .blobs import Blobs
 from .database import Database
 from .errors import InvalidInput, MissingExtra, StoreBusy, StoreDamaged, StoreError
 from .form import Embedder
@@ -76,7 +76,6 @@ class Postgres(Database):
     def __init__(self, url: str, *, scope: str | None = None, timeout: float = 20.0) -> None:
         target = _checked(url)
         self.place = _shown(target)
-        self.folder = Path(os.environ.get("TERCET_CACHE") or Path.home() / ".cache" / "tercet")
         self._scope = EVERY_SCOPE if scope is None else checked_scope(scope)
         self._timeout = timeout
         self._make_locks()
@@ -144,6 +143,10 @@ class Postgres(Database):
     def vectors(self, embedder: Embedder) -> PgVectors:
         """Returns the form of vectors, searched by pgvector."""
         return PgVectors(self, embedder)
+
+    def record_files(self) -> Blobs:
+        """Returns the table of explicit memories."""
+        return Blobs(self)
 
     def _sees(self) -> str:
         return getattr(self._overseen, "scope", self._scope)

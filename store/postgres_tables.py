@@ -44,7 +44,7 @@ def create_tables(connection: Connection, metadata: MetaData, words_source: str)
     metadata.create_all(connection)
     connection.exec_driver_sql(words_source)
     connection.exec_driver_sql("ALTER VIEW words_source SET (security_invoker = true)")
-    for statement in (*_indexes(), *policies(metadata.sorted_tables)):
+    for statement in (*_indexes(), *_blobs(), *policies(metadata.sorted_tables)):
         connection.exec_driver_sql(statement)
 
 
@@ -81,6 +81,15 @@ def _indexes() -> Iterator[str]:
             "length integer NOT NULL, places integer[] NOT NULL, PRIMARY KEY (term, num))"
         )
         yield f"CREATE TABLE {name}_document (num bigint PRIMARY KEY, length integer NOT NULL, terms bigint[] NOT NULL)"
+
+
+def _blobs() -> Iterator[str]:
+    """The bytes of explicit memories, which go with the rows that name them."""
+    yield (
+        'CREATE TABLE blob (file text COLLATE "C" PRIMARY KEY REFERENCES record (file) ON DELETE CASCADE '
+        "DEFERRABLE INITIALLY DEFERRED, data bytea STORAGE EXTERNAL NOT NULL)"
+    )
+    yield from _held("blob", "EXISTS (SELECT FROM record WHERE record.file = blob.file)")
 
 
 def _need_pgvector(connection: Connection) -> None:

@@ -8,10 +8,7 @@ holds the writer's lock and sees a file without a row sees what a kill has left 
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +20,7 @@ from .form import Among, Cue, Encoder, Hit, Record
 from .note import Note, spoken
 from .progress import applied
 from .schema import note, record
-from .statements import nums_of, run_in
-from .synced import sync_folder
+from .statements import nums_of, rows_in, run_in
 
 __all__ = ["KeysValues"]
 
@@ -44,7 +40,7 @@ class KeysValues:
     def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
         self._database = database
         self._encoder = encoder
-        self._folder = database.folder / "records"
+        self._files = database.record_files()
 
     def add(self, notes: Sequence[Note]) -> None:
         """Encodes notes that have no record for this model; opens its own transaction for the rows."""
@@ -116,47 +112,32 @@ class KeysValues:
         Raises:
             StoreError: one of them cannot be deleted.
         """
-        if not self._folder.exists() or not self._unnamed():
+        if not self._unnamed():
             return 0
         with self._database.writing():
             left = self._unnamed()
-            if problem := self.delete(left):
+            if problem := self._files.delete(left):
                 raise StoreError(f"{problem}; delete it, or mend its permissions")
         return len(left)
 
     def delete(self, files: Sequence[Path]) -> str:
         """Deletes files, so that a power cut does not bring them back; returns what went wrong, if anything did."""
-        wrong = []
-        for path in files:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                wrong.append(f"{path} could not be deleted: {error.strerror}")
-        try:
-            if files:
-                sync_folder(self._folder)
-        except OSError as error:
-            wrong.append(f"{self._folder} could not be synced: {error.strerror}")
-        return "; ".join(wrong)
+        return self._files.delete(files)
 
     def _unnamed(self) -> list[Path]:
         """Returns the files that no row names; only inside `writing` it is certain that none is on its way."""
-        every = sorted(self._folder.iterdir())
+        every = self._files.every()
+        if not every:
+            return []
         with self._database.reading() as connection:
             named = set(connection.scalars(select(record.c.file)).all())
         return [path for path in every if path.name not in named]
 
     def files(self, nums: Collection[int]) -> list[Path]:
         """Returns the files of notes, for every model."""
-        wanted = sorted(nums)
         with self._database.reading() as connection:
-            return [
-                self._folder / file
-                for start in range(0, len(wanted), _BATCH)
-                for file in connection.scalars(
-                    select(record.c.file).where(record.c.note.in_(wanted[start : start + _BATCH]))
-                )
-            ]
+            found = rows_in(connection, "SELECT file FROM record WHERE note IN (?)", sorted(nums))
+        return self._files.paths(file for (file,) in found)
 
     def _needed(self) -> Encoder:
         if self._encoder is None:
@@ -181,11 +162,8 @@ class KeysValues:
         """Returns a record, or None where the file is missing or not what was written."""
         from safetensors.numpy import load
 
-        try:
-            data = (self._folder / file).read_bytes()
-        except OSError:  # whatever keeps it from being read, the words are there
-            return None
-        if hashlib.sha256(data).hexdigest() != digest:
+        data = self._files.read(file)
+        if data is None or hashlib.sha256(data).hexdigest() != digest:
             return None
         whole: Record = load(data)
         return whole
@@ -201,35 +179,25 @@ class KeysValues:
             if rows:
                 connection.execute(record.insert(), rows)
         # what was damaged; where it cannot be deleted now, the next `collect` says so
-        self.delete([self._folder / file for file in dropped])
+        self.delete(self._files.paths(dropped))
 
     def _write(self, fresh: dict[int, Record], fingerprint: str) -> list[dict[str, object]]:
-        """Writes one synced file per record and returns the rows that name them."""
+        """Keeps the bytes of records and returns the rows that name them."""
         from safetensors.numpy import save
 
-        rows: list[dict[str, object]] = []
-        written = []
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            if not any(self._folder.iterdir()):
-                sync_folder(self._folder.parent)  # its name is new
-            for num, whole in fresh.items():
-                data = save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()})
-                file = f"{secrets.token_hex(16)}.safetensors"
-                written.append(self._folder / file)
-                _write_synced(written[-1], data)
-                digest = hashlib.sha256(data).hexdigest()
-                rows.append(
-                    {"note": num, "fingerprint": fingerprint, "file": file, "sha256": digest, "bytes": len(data)}
-                )
-            sync_folder(self._folder)
-        except OSError as error:
-            # Only here, where no row was written yet: a commit that fails may still be found whole after a power cut.
-            for path in written:
-                with suppress(OSError):  # the room is needed, but `collect` takes what is left
-                    path.unlink(missing_ok=True)
-            raise StoreError(f"{self._folder}: {error.strerror}; no explicit memory was kept") from error
-        return rows
+        contents = [
+            save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()}) for whole in fresh.values()
+        ]
+        return [
+            {
+                "note": num,
+                "fingerprint": fingerprint,
+                "file": file,
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "bytes": len(data),
+            }
+            for num, file, data in zip(fresh, self._files.keep(contents), contents, strict=True)
+        ]
 
 
 def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
@@ -244,14 +212,3 @@ def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float3
         np.linalg.norm(middle, axis=-1, keepdims=True), 1e-12
     )
     return unit
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]  # a full disk may take a part only
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .database import Database, WordIndex
 from .errors import InvalidInput, StoreBusy, StoreDamaged, StoreError
+from .files import Files
 from .form import Embedder
 from .fulltext import FullText
 from .shown import shown
@@ -80,6 +81,10 @@ class SQLite(Database):
     def vectors(self, embedder: Embedder) -> Vectors:
         """Returns the form of vectors, searched by faiss."""
         return Vectors(self, embedder)
+
+    def record_files(self) -> Files:
+        """Returns the folder of explicit memories."""
+        return Files(self.folder / "records")
 
     @contextmanager
     def _reader(self) -> Iterator[Connection]:
