@@ -31,7 +31,7 @@ __all__ = [
 
 Moment = str | date | datetime
 FactInput = Triplet | Sequence[str] | Mapping[str, object]
-_KEYWORDS = frozenset("text speaker source thread happened facts origin metadata key scope".split())
+_KEYWORDS = frozenset("text speaker source thread happened facts origin metadata key derived_from scope".split())
 
 
 def drafted(scope: str, values: Mapping[str, Any]) -> Draft:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,7 +18,7 @@ from ..store.changes import Change
 from ..store.draft import checked_draft
 from ..store.errors import InvalidInput, LimitExceeded, StoreError
 from ..store.note import Note
-from ..store.notes import stated
+from ..store.note_rows import stated
 from ..store.replay import Replayed, is_new, replay
 from ..store.schema import change
 from ..store.store import Store
@@ -31,6 +31,9 @@ _LINE_LIMIT = 8 << 20
 _BATCH = 500
 
 
+_Id = Annotated[str, Field(pattern=r"\A[0-9a-f]{16}\z")]
+
+
 class _Header(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     tercet: int
@@ -41,8 +44,8 @@ class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     op: Literal["write", "revise", "undo"]
     at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\z")
-    id: str = Field(pattern=r"\A[0-9a-f]{16}\z")
-    replaces: str | None = Field(None, pattern=r"\A[0-9a-f]{16}\z")
+    id: _Id
+    replaces: _Id | None = None
     text: str | None = None  # None: the undo of a first write, which writes nothing
     scope: str | None = None
     speaker: str = ""
@@ -53,6 +56,7 @@ class _Line(BaseModel):
     key: str | None = None
     facts: list[dict[str, str]] = []
     metadata: dict[str, Any] = {}
+    derived_from: list[_Id] = []
 
     @model_validator(mode="after")
     def _is_one_change(self) -> Self:
@@ -129,7 +133,9 @@ def _replayed(line: _Line, scope: str, *, at: str) -> Replayed:
     if line.text is None:
         return Replayed(line.op, line.id, None, None, at)
     values = {name: getattr(line, name) for name in _FIELDS}
-    draft = checked_draft(line.text, scope=line.scope, below=scope, facts=line.facts, **values)
+    draft = checked_draft(
+        line.text, scope=line.scope, below=scope, facts=line.facts, derived_from=line.derived_from, **values
+    )
     return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=at))
 
 
@@ -140,6 +146,8 @@ def _line(made: Change, item: Note) -> dict[str, object]:
         values |= {name: value for name in ("replaces", *_FIELDS) if (value := getattr(item, name))}
         if item.facts:
             values["facts"] = [stated(fact) for fact in item.facts]
+        if item.parents:
+            values["derived_from"] = list(item.parents)
     return values
 
 

@@ -33,6 +33,9 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
         Step(name, "deleted", f"{count} removed, in the transaction of change {done.change}")
         for name, count in done.removed.items()
     ]
+    if done.derived:
+        told = f"{len(done.derived)} versions of notes made of them; write them again from what remains"
+        steps.append(Step("derived notes", "deleted", told))
     if done.files:
         steps.append(Step("files", "deleted", f"{done.files} files of explicit memories unlinked"))
     if not done.notes:
@@ -42,6 +45,7 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
         steps += _told(scrubbed)
     return Receipt(
         notes=tuple(item.id for item in done.notes),
+        derived=tuple(item.id for item in done.derived),
         scope=scope,
         change=done.change,
         at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),

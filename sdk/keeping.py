@@ -37,12 +37,13 @@ class Keeping:
         origin: str | None = None,
         scope: str | None = None,
     ) -> list[Note]:
-        """Returns what `forget` would take with these arguments: every version, oldest first."""
+        """Returns what `forget` would take with these arguments: every version, oldest first, then what derives."""
         which = chosen(
             self.scope, ids, what="matching", speaker=speaker, source=source, thread=thread, origin=origin, scope=scope
         )
         with self._store.database.reading():
-            return self._store.lineages.versions(self._store.lineages.chosen(which))
+            found = self._store.lineages.versions(self._store.lineages.chosen(which))
+            return found + self._store.lineages.derived(found)
 
     def forget(
         self,

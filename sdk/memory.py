@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -90,9 +91,10 @@ class Memory(Keeping):
         thread: str | None = None,
         happened: Moment | None = None,
         facts: Sequence[FactInput] = (),
-        origin: str = "user",
+        origin: str | None = None,
         metadata: Mapping[str, object] | None = None,
         key: str | None = None,
+        derived_from: Sequence[str] = (),
         scope: str | None = None,
     ) -> Note:
         """Remembers one note; it is durable and in every form when this returns.
@@ -106,15 +108,19 @@ class Memory(Keeping):
             facts: what it says as ``(subject, relation, object)``, or mappings that may also hold ``valid_from``
                 and ``valid_to``.
             origin: ``"user"``, ``"tool"``, ``"web"``, ``"model"`` or ``"import"``; facts of web and model notes
-                never end older ones.
+                never end older ones. Left out: ``"model"`` for what was derived, else ``"user"``.
             metadata: JSON values of your own.
-            key: idempotency key: writing the same key and content again returns the first note.
+            key: idempotency key: writing the same key and content again writes nothing and returns the first note,
+                even if that was revised or undone since (its ``retired`` says so); forgetting frees the key.
+            derived_from: ids of the notes this was made of, for example those it sums up, in its scope or below.
+                It is forgotten with any of them, and stale once one of them is revised or undone.
             scope: the handle's scope or one below it.
 
         Raises:
             InvalidInput: a value that cannot be stored; nothing was written.
             LimitExceeded: a value over its limit; nothing was written.
             KeyReused: the key was used with other content.
+            NoteNotFound: it derives from a note that is not there.
         """
         draft = drafted(
             self.scope,
@@ -128,6 +134,7 @@ class Memory(Keeping):
                 "origin": origin,
                 "metadata": metadata,
                 "key": key,
+                "derived_from": derived_from,
                 "scope": scope,
             },
         )
@@ -184,11 +191,10 @@ class Memory(Keeping):
         checked_count(k, "k", _MOST)
         by = checked_forms(by)
         with self._store.database.reading():
-            among = self._store.notes.among(
-                filtered(self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at)
-            )
+            chosen = filtered(self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at)
+            among = self._store.notes.among(chosen)
             ranked = rank(self._store, words, k, among=among, by=by) if any(c.isalnum() for c in words) else []
-            notes = self._store.notes.by_num([one.num for one in ranked])
+            notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
         found = [
             Recollection(notes[one.num], one.score, Why(one.votes, one.path)) for one in ranked if one.num in notes
         ]
@@ -219,10 +225,9 @@ class Memory(Keeping):
             limit: at most so many.
         """
         with self._store.database.reading():
-            return self._store.triplets.facts(
-                self._store.notes.among(
-                    filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at)
-                ),
+            chosen = filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at)
+            found = self._store.triplets.facts(
+                self._store.notes.among(chosen),
                 subject=checked_text(subject or "", "subject", limit=4_000),
                 relation=checked_text(relation or "", "relation", limit=4_000),
                 object=checked_text(object or "", "object", limit=4_000),
@@ -230,6 +235,8 @@ class Memory(Keeping):
                 superseded=superseded,
                 limit=limit if limit is None else checked_count(limit, "limit", _LISTED),
             )
+            stale = self._store.notes.descent.stale({id for fact in found for id in fact.notes}, known=chosen.known)
+        return [replace(fact, stale=True) if stale.issuperset(fact.notes) else fact for fact in found]
 
     def notes(
         self,
@@ -254,7 +261,7 @@ class Memory(Keeping):
             source=source,
             thread=thread,
         )
-        return self._store.notes.select(*chosen.conditions(), newest=True, limit=limit)
+        return self._store.notes.select(*chosen.conditions(), newest=True, limit=limit, known=chosen.known)
 
     def get(self, id: str) -> Note:
         """Returns one note, current or replaced.
@@ -297,6 +304,7 @@ class Memory(Keeping):
         happened: Moment | None = None,
         facts: Sequence[FactInput] = (),
         metadata: Mapping[str, object] | None = None,
+        derived_from: Sequence[str] | None = None,
     ) -> Note:
         """Replaces a note by a newer version of it; the old one stays in its history.
 
@@ -306,6 +314,8 @@ class Memory(Keeping):
             happened: a new date; left out, the old one stays.
             facts: what the new words say; the old note's facts go with it.
             metadata: new values; left out, the old ones stay.
+            derived_from: ids of the notes that the new words were made of; left out, those of the old note, as they
+                are now.
 
         Raises:
             NoteNotFound: no such note in this scope.
@@ -323,6 +333,7 @@ class Memory(Keeping):
                 "facts": facts,
                 "origin": old.origin,
                 "metadata": old.metadata if metadata is None else metadata,
+                "derived_from": self._store.lineages.newest(old.parents) if derived_from is None else derived_from,
                 "scope": old.scope,
             },
         )

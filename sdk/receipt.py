@@ -27,7 +27,8 @@ class Receipt:
     """The truth about a forget.
 
     Attributes:
-        notes: ids of every version that was forgotten.
+        notes: ids of every version of the notes that were meant.
+        derived: ids of every version of what was made of them, which went too: its words may hold theirs.
         scope: the scope it was done in.
         change: number of the last change; reads as of it and later do not know the notes.
         at: ISO 8601 UTC time.
@@ -37,6 +38,7 @@ class Receipt:
     """
 
     notes: tuple[str, ...]
+    derived: tuple[str, ...]
     scope: str
     change: int
     at: str

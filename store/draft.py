@@ -31,6 +31,7 @@ FIELD_LIMIT = 1_000
 _METADATA_LIMIT = 65_536
 _DEEPEST = 64
 _FACTS_LIMIT = 256
+_PARENTS_LIMIT = 10_000
 ORIGINS = ("user", "tool", "web", "model", "import")
 
 FactInput = Triplet | Sequence[str] | Mapping[str, object]
@@ -151,9 +152,10 @@ def checked_draft(
     thread: object = None,
     happened: object = None,
     facts: object = (),
-    origin: object = "user",
+    origin: object = None,
     metadata: object = None,
     key: object = None,
+    derived_from: object = (),
 ) -> Draft:
     """Returns a draft whose every value can be stored; the arguments are those of ``Memory.write``.
 
@@ -164,6 +166,9 @@ def checked_draft(
     words = checked_text(text, "the text")
     if not words.strip():
         raise InvalidInput("the text is empty; there is nothing to remember")
+    parents = _checked_ids(derived_from)
+    if origin is None:
+        origin = "model" if parents else "user"
     if origin not in ORIGINS:
         raise InvalidInput(f"origin {shown(origin)} is unknown; use one of {', '.join(ORIGINS)}")
     if isinstance(facts, (str, Mapping)) or not isinstance(facts, Sequence):
@@ -181,7 +186,18 @@ def checked_draft(
         origin=str(origin),
         metadata=_checked_metadata(metadata),
         key=checked_field(key, "key") or None,
+        parents=parents,
     )
+
+
+def _checked_ids(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidInput(f"derived_from must be a list of ids of notes, not {type(value).__name__}")
+    if len(value) > _PARENTS_LIMIT:
+        raise LimitExceeded(
+            f"derived_from names {len(value):,} notes, the limit is {_PARENTS_LIMIT:,}; make it in steps"
+        )
+    return tuple(dict.fromkeys(checked_field(id, "an id in derived_from") for id in value))
 
 
 def _checked_metadata(value: object) -> Mapping[str, object]:

@@ -14,6 +14,7 @@ from .schema import note
 from .scope import within
 from .selection import Chosen
 from .shown import shown
+from .statements import rows_in
 
 __all__ = ["Lineages"]
 
@@ -60,3 +61,31 @@ class Lineages:
             later = and_(note.c.lineage.in_(part), note.c.replaces.is_not(None))
             found += self._notes.select(or_(note.c.id.in_(part), later))
         return sorted(found, key=lambda item: item.num)
+
+    def derived(self, versions: Sequence[Note]) -> list[Note]:
+        """Returns every version of what was made of these notes, and of what was made of that, oldest first."""
+        made = "SELECT DISTINCT n.lineage FROM derived d JOIN note n ON n.num = d.note WHERE d.parent IN (?)"
+        seen = set(self.roots(versions))
+        found: list[Note] = []
+        with self._database.reading() as connection:
+            while versions:
+                roots = {root for (root,) in rows_in(connection, made, [item.num for item in versions])} - seen
+                seen |= roots
+                versions = self.versions(sorted(roots))
+                found += versions
+        return sorted(found, key=lambda item: item.num)
+
+    def roots(self, versions: Sequence[Note]) -> list[str]:
+        """Returns the ids of the first versions of notes, in the order of their numbers."""
+        of_each = "SELECT num, lineage FROM note WHERE num IN (?)"
+        with self._database.reading() as connection:
+            found = sorted(rows_in(connection, of_each, [item.num for item in versions]))
+        return list(dict.fromkeys(lineage for _, lineage in found))
+
+    def newest(self, ids: Sequence[str]) -> list[str]:
+        """Returns the ids of what stands in the place of these versions now; those that nothing replaces stay."""
+        found = []
+        for version in self._notes.with_ids(ids):
+            current = [item for item in self.versions(self.roots([version])) if item.retired is None]
+            found.append((current or [version])[0].id)
+        return list(dict.fromkeys(found))

@@ -52,6 +52,7 @@ class Draft:
     origin: str = "user"
     metadata: Mapping[str, object] = field(default_factory=dict)
     key: str | None = None
+    parents: Sequence[str] = ()
     id: str = ""
     known: str = ""
 
@@ -79,6 +80,9 @@ class Note:
         replaces: id of the note that it revised, or None.
         before: number of the turn before it in its thread, or None.
         previous: text of that turn, or empty.
+        held: number of the change that put it in quarantine, or None.
+        parents: ids of the notes it was made of, such as those that it sums up.
+        stale: whether one of those no longer says what it said when this was made of it.
     """
 
     num: int
@@ -99,6 +103,9 @@ class Note:
     replaces: str | None
     before: int | None = None
     previous: str = ""
+    held: int | None = None
+    parents: tuple[str, ...] = ()
+    stale: bool = False
 
     @property
     def change(self) -> int:
@@ -121,6 +128,7 @@ class Fact:
         extractor: ``"given"``, ``"rule"``, or a model's name: how the best support was made.
         notes: ids of the supporting notes, oldest first.
         superseded: true when a newer value of a single-valued relation has taken its place, or its time is over.
+        stale: true when every note that supports it is stale.
     """
 
     subject: str
@@ -132,6 +140,7 @@ class Fact:
     extractor: str
     notes: tuple[str, ...]
     superseded: bool
+    stale: bool = False
 
 
 def spoken(item: Note | Draft) -> str:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from .changes import Changes
 from .database import Database
+from .descent import UNMADE, Descent
 from .errors import KeyReused, NoteNotFound
 from .form import Among
-from .note import Draft, Note, Triplet
+from .note import Draft, Note
+from .note_rows import WRITTEN, query, read, row, same_content
 from .schema import note
 from .scope import within
 from .selection import Filter
 from .shown import shown
 from .statements import insert, rows, rows_in, run_in, run_many
 
-__all__ = ["Notes", "Turn", "same_content", "stated", "without"]
+__all__ = ["Notes", "Turn", "without"]
 
 _BATCH = 500
 _SHORT_QUESTION = 20  # words
-_before = note.alias("before")
-_COLUMNS = [column for column in note.c if column.name not in ("lineage", "held")]
-_PLAIN = [column.name for column in note.c if column.name not in ("metadata", "facts", "lineage", "previous", "held")]
-_WRITTEN = (*_PLAIN, "metadata", "facts", "lineage", "previous")
-_plain = attrgetter(*_PLAIN)
-_DEFAULTS = asdict(Triplet("", "", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +62,7 @@ class Notes:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.changes = Changes(database)
+        self.descent = Descent(database)
 
     # reading
 
@@ -106,20 +101,35 @@ class Notes:
         parts = [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
         return [item for part in parts for item in self.select(note.c.id.in_(part))]
 
-    def by_num(self, nums: Collection[int]) -> dict[int, Note]:
-        """Returns notes by number; numbers without a note are left out."""
+    def by_num(self, nums: Collection[int], *, known: int | None = None) -> dict[int, Note]:
+        """Returns notes by number, as of a change; numbers without a note are left out."""
         wanted = sorted(nums)
         return {
             item.num: item
             for start in range(0, len(wanted), _BATCH)
-            for item in self.select(note.c.num.in_(wanted[start : start + _BATCH]))
+            for item in self.select(note.c.num.in_(wanted[start : start + _BATCH]), known=known)
         }
 
-    def select(self, *conditions: ColumnElement[bool], newest: bool = False, limit: int | None = None) -> list[Note]:
-        """Returns notes in the order they were written, or newest first."""
-        query = _query().where(*conditions).order_by(note.c.num.desc() if newest else note.c.num).limit(limit)
+    def select(
+        self,
+        *conditions: ColumnElement[bool],
+        newest: bool = False,
+        limit: int | None = None,
+        known: int | None = None,
+    ) -> list[Note]:
+        """Returns notes in the order they were written, or newest first.
+
+        Args:
+            conditions: on table ``note``.
+            newest: newest first.
+            limit: at most so many.
+            known: number of the change as of which they are called stale or not; None for now.
+        """
+        chosen = query().where(*conditions).order_by(note.c.num.desc() if newest else note.c.num).limit(limit)
         with self._database.reading() as connection:
-            return [_note(row) for row in connection.execute(query)]
+            found = connection.execute(chosen).all()
+            made = self.descent.of([one.num for one in found if one.made], known=known)
+        return [read(one, made.get(one.num, UNMADE)) for one in found]
 
     def batches(self, *conditions: ColumnElement[bool], size: int = _BATCH) -> Iterator[list[Note]]:
         """Yields all notes that fit, in the order they were written, a batch at a time."""
@@ -169,6 +179,8 @@ class Notes:
 
         Raises:
             KeyReused: a key was used before with other content.
+            NoteNotFound: a note it was made of is not in its scope.
+            InvalidInput: a note it was made of is in quarantine.
         """
         known, (seq, at) = self._keyed(drafts), self.changes.now()
         ends: dict[tuple[str, str], _End | None] = {}
@@ -186,13 +198,14 @@ class Notes:
                     ends[where] = _End(item.num, item.position, item.text)
                 if draft.key:
                     known[draft.scope, draft.key] = item
-            elif not same_content(item, draft):
+            elif not same_content(item, draft) or set(item.parents) != set(draft.parents):
                 raise KeyReused(
                     f"key {draft.key!r} already names note {item.id} with other content; "
                     "use a new key, or revise that note"
                 )
             notes.append(item)
         self._store(fresh, "write", [item.id for item in fresh])
+        self.descent.record(fresh)
         return notes, fresh
 
     def unwritten(self, drafts: Sequence[Draft]) -> list[Draft]:
@@ -205,6 +218,7 @@ class Notes:
         seq, at = self.changes.now()
         new = _new(draft, seq + 1, at, old=old)
         self._store([new], op, [self.lineage(old)])
+        self.descent.record([new])
         with self._database.reading() as connection:
             connection.execute(note.update().where(note.c.num == old.num).values(retired=new.num))
             connection.execute(
@@ -269,7 +283,7 @@ class Notes:
     def _store(self, items: Sequence[Note], op: str, lineages: Sequence[str]) -> None:
         rooted = list(zip(items, lineages, strict=True))
         with self._database.reading() as connection:
-            insert(connection, note, _WRITTEN, [_row(item, root) for item, root in rooted])
+            insert(connection, note, WRITTEN, [row(item, root) for item, root in rooted])
         self.changes.log((i.num, op, i.num, i.id, root, i.scope, i.known) for i, root in rooted)
 
     def _end_of_thread(self, scope: str, thread: str) -> _End | None:
@@ -291,12 +305,6 @@ class Notes:
             for start in range(0, len(keys), _BATCH)
             for item in self.select(note.c.key.in_(keys[start : start + _BATCH]))
         }
-
-
-def _query() -> Select[tuple[object, ...]]:
-    return select(*_COLUMNS, func.coalesce(_before.c.text, "").label("previous_text")).select_from(
-        note.outerjoin(_before, and_(_before.c.num == note.c.previous))
-    )
 
 
 def _new(draft: Draft, num: int, at: str, *, after: _End | None = None, old: Note | None = None) -> Note:
@@ -326,30 +334,8 @@ def _new(draft: Draft, num: int, at: str, *, after: _End | None = None, old: Not
         replaces=old.id if old else None,
         before=before,
         previous=previous,
+        parents=tuple(draft.parents),
     )
-
-
-def _row(item: Note, lineage: str) -> tuple[object, ...]:
-    facts = _json([stated(fact) for fact in item.facts]) if item.facts else "[]"
-    metadata = _json(item.metadata) if item.metadata else "{}"
-    return (*_plain(item), metadata, facts, lineage, item.before)
-
-
-def _note(row: Row[tuple[object, ...]]) -> Note:
-    values = row._mapping
-    return Note(
-        **{name: values[name] for name in _PLAIN},
-        metadata=json.loads(values["metadata"]),
-        facts=tuple(Triplet(**fact) for fact in json.loads(values["facts"])),
-        before=values["previous"],
-        previous=values["previous_text"],
-    )
-
-
-def same_content(item: Note, draft: Draft) -> bool:
-    """Returns whether a note says what a draft says."""
-    names = ("text", "speaker", "source", "thread", "happened", "origin", "metadata")
-    return all(getattr(item, n) == getattr(draft, n) for n in names) and item.facts == tuple(draft.facts)
 
 
 def without(followers: Sequence[Note], gone: Sequence[Note]) -> dict[int, int | None]:
@@ -362,12 +348,3 @@ def without(followers: Sequence[Note], gone: Sequence[Note]) -> dict[int, int | 
             place = before[place]
         found[item.num] = place
     return found
-
-
-def stated(fact: Triplet) -> dict[str, object]:
-    """Returns what of a caller's triplet is not a default, to keep rows small."""
-    return {name: value for name, default in _DEFAULTS.items() if (value := getattr(fact, name)) != default}
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .errors import InvalidInput
 from .note import Draft, Note
-from .notes import same_content
+from .note_rows import same_content
 from .shown import shown
 from .store import Store
 
@@ -69,10 +69,15 @@ def replay(
             waiting.clear()
 
         for made in changes:
-            if made.op == "write" and made.draft:
+            if made.op == "write" and made.draft and not made.draft.parents:
                 waiting.append(made)
                 continue
             flush()
+            if made.draft:
+                made = replace(made, draft=replace(made.draft, parents=[here.get(id, id) for id in made.draft.parents]))
+            if made.op == "write":
+                waiting.append(made)
+                continue
             target = (made.replaces if made.draft else made.id) or ""
             # asked for anew each time: the changes before this one may have given it another turn before
             old = store.notes.find(here.get(target, target), scope)

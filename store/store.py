@@ -33,7 +33,7 @@ __all__ = ["Forgotten", "Store"]
 
 _BATCH = 256
 _STEP = 64  # texts embedded between two reports of progress
-_KEPT = ("text", "scope", "speaker", "source", "thread", "happened", "facts", "origin", "metadata")
+_KEPT = ("text", "scope", "speaker", "source", "thread", "happened", "facts", "origin", "metadata", "parents")
 Progressed = Callable[[int], None]
 Witness = Callable[[Sequence[Note], Sequence[Path]], None]
 
@@ -44,12 +44,14 @@ class Forgotten:
 
     Attributes:
         notes: every version of the notes that were meant.
+        derived: every version of what was made of them.
         change: number of the last change.
         removed: per table or form, how many items it gave up.
         files: files that no row names any more and that were deleted.
     """
 
     notes: tuple[Note, ...]
+    derived: tuple[Note, ...]
     change: int
     removed: dict[str, int]
     files: int
@@ -129,7 +131,7 @@ class Store:
             return self.replace(now, draft, op)
 
     def forget(self, chosen: Chosen, *, before: Witness | None = None) -> Forgotten:
-        """Takes notes, with every earlier and later version of them, out of all forms and deletes them.
+        """Takes notes out of all forms and deletes them: every version, and all that was made of them.
 
         Args:
             chosen: which notes; where none fits, nothing is changed.
@@ -139,9 +141,11 @@ class Store:
             NoteNotFound: an id names no note in the scope; nothing was forgotten.
         """
         with self.changing():
-            victims = tuple(self.lineages.versions(self.lineages.chosen(chosen)))
-            if not victims:
-                return Forgotten((), self.notes.changes.last(), {}, 0)
+            meant = tuple(self.lineages.versions(self.lineages.chosen(chosen)))
+            if not meant:
+                return Forgotten((), (), self.notes.changes.last(), {}, 0)
+            derived = tuple(self.lineages.derived(meant))
+            victims = (*meant, *derived)
             ids, nums = [item.id for item in victims], [item.num for item in victims]
             keys_values = self.keys_values()
             counts = {form.name: form.count() for form in (*self.forms, keys_values)}
@@ -158,7 +162,7 @@ class Store:
             self._reach(seq)
         for path in doomed:
             path.unlink(missing_ok=True)
-        return Forgotten(victims, seq, {"notes": len(victims), **removed}, len(doomed))
+        return Forgotten(meant, derived, seq, {"notes": len(victims), **removed}, len(doomed))
 
     def undo(self, made: Change) -> Note | None:
         """Undoes a write or a revision.

@@ -13,7 +13,7 @@ from .command import Command, with_session
 from .plain import cut, one_line, plain
 from .screen import labelled, say, show, table, waiting
 from .session import Session
-from .views import day, fact_values, facts_rows, note_values, notes_rows
+from .views import day, fact_values, facts_rows, marks, note_values, notes_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +88,7 @@ def told(found: Recollection) -> Text:
     from rich.text import Text
 
     votes = " · ".join(f"{name} {vote:.2f}" for name, vote in found.why.votes.items())
-    cell = Text(cut(plain(found.note.text), _LONGEST))
+    cell = Text(marks(found.note) + cut(plain(found.note.text), _LONGEST))
     cell.append(f"\n{found.note.id} · {votes}", "dim")
     if len(found.why.path) > 1:
         cell.append(f"\n{one_line(found.why.way)}", "cyan")
@@ -140,6 +140,9 @@ def show_(session: Session, id: str) -> None:
                 ("known", f"{note.known} UTC, change {note.change}"),
                 ("retired", f"by change {note.retired}" if note.retired else ""),
                 ("replaces", note.replaces or ""),
+                ("made of", " ".join(note.parents)),
+                ("stale", "what it was made of no longer says the same" if note.stale else ""),
+                ("held", f"in quarantine since change {note.held}" if note.held else ""),
                 ("key", one_line(note.key or "")),
                 ("metadata", _short_json(note.metadata)),
                 *(("fact", row[-1]) for row in facts_rows(made)),

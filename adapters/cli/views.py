@@ -11,7 +11,7 @@ from .plain import cut, one_line
 if TYPE_CHECKING:
     from ...store.note import Fact, Note
 
-__all__ = ["day", "fact_values", "facts_rows", "note_values", "notes_rows"]
+__all__ = ["day", "fact_values", "facts_rows", "marks", "note_values", "notes_rows"]
 
 _LONGEST = 300  # characters of a text in a listing
 
@@ -35,6 +35,9 @@ def note_values(note: Note) -> dict[str, object]:
         "change": note.change,
         "retired": note.retired,
         "replaces": note.replaces,
+        "held": note.held,
+        "derived_from": list(note.parents),
+        "stale": note.stale,
     }
 
 
@@ -51,9 +54,14 @@ def day(moment: str) -> str:
 def notes_rows(notes: Sequence[Note]) -> list[tuple[str, str, str, str]]:
     """Returns id, date, speaker and text of notes, one line each."""
     return [
-        (note.id, day(note.happened), cut(one_line(note.speaker), 20), cut(one_line(note.text), _LONGEST))
+        (note.id, day(note.happened), cut(one_line(note.speaker), 20), marks(note) + cut(one_line(note.text), _LONGEST))
         for note in notes
     ]
+
+
+def marks(note: Note) -> str:
+    """Returns what a reader must know before the text of a note; mostly nothing."""
+    return ("[in quarantine] " if note.held else "") + ("[stale] " if note.stale else "")
 
 
 def facts_rows(facts: Sequence[Fact]) -> list[tuple[str, str, str, str, str]]:
@@ -63,5 +71,6 @@ def facts_rows(facts: Sequence[Fact]) -> list[tuple[str, str, str, str, str]]:
         said = " ".join(cut(one_line(part), _LONGEST) for part in (fact.subject, fact.relation, fact.object))
         sure = f"{fact.confidence:.1f} {cut(one_line(fact.extractor), 12)}"
         more = f" +{len(fact.notes) - 1}" if len(fact.notes) > 1 else ""
+        said += " [stale]" if fact.stale else ""
         rows.append((day(fact.valid_from), day(fact.valid_to), sure, f"{fact.notes[0]}{more}", said))
     return rows

@@ -46,8 +46,9 @@ _SHOWN = 20  # notes shown before a forget
 @click.option("--thread", metavar="NAME", help="The conversation it belongs to.")
 @click.option("--happened", metavar="DATE", help="When, as 2024, 2024-03, 2024-03-09 or 2024-03-09T13:56.")
 @click.option("--fact", "facts", metavar="S|R|O", multiple=True, help="A fact it states; may be repeated.")
-@click.option("--origin", metavar="NAME", default="user", help="user, tool, web, model or import.  [default: user]")
+@click.option("--origin", metavar="NAME", help="user, tool, web, model or import.  [default: user, model if derived]")
 @click.option("--metadata", metavar="JSON", help='An object of your own, such as {"lang": "en"}.')
+@click.option("--derived-from", "parents", metavar="ID", multiple=True, help="A note it sums up; may be repeated.")
 @click.option("--key", metavar="KEY", help="Idempotency key: the same key and content is written once.")
 @click.option("--lines", is_flag=True, help="Write every line of standard input as a note, all or none.")
 @with_session
@@ -59,8 +60,9 @@ def write(
     thread: str | None,
     happened: str | None,
     facts: tuple[str, ...],
-    origin: str,
+    origin: str | None,
     metadata: str | None,
+    parents: tuple[str, ...],
     key: str | None,
     lines: bool,
 ) -> None:
@@ -68,8 +70,8 @@ def write(
 
     A TEXT of - is read from standard input.
     """
-    if lines and (text not in (None, "-") or facts or key):
-        raise click.UsageError("--lines reads standard input, so it takes no TEXT, and neither --fact nor --key")
+    if lines and (text not in (None, "-") or facts or key or parents):
+        raise click.UsageError("--lines reads standard input: it takes no TEXT, no --fact, --key or --derived-from")
     if not lines and text is None:
         raise click.UsageError("a TEXT is missing; give one, or - for standard input")
     stated, values = [inputs.fact(one) for one in facts], inputs.json_object(metadata)
@@ -88,6 +90,7 @@ def write(
             facts=stated,
             origin=origin,
             metadata=values,
+            derived_from=parents,
             key=key,
         )
     _answer(session, note, f"note {note.id}, change {note.change}")
@@ -229,6 +232,7 @@ def receipt_told(receipt: Receipt) -> list[RenderableType]:
     many = "version" if len(receipt.notes) == 1 else "versions"
     done = [
         ("forgotten", f"{len(receipt.notes):,} {many} in change {receipt.change}, at {receipt.at} UTC"),
+        ("made of them", f"{len(receipt.derived):,} versions, forgotten too" if receipt.derived else ""),
         ("erased", erased),
     ]
     return [
