@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from .database import Database
 from .errors import FormMismatch, InvalidInput
@@ -15,7 +15,7 @@ from .form import Among, Cue, Embedder, Hit, Vector
 from .note import Note, spoken
 from .progress import applied
 from .schema import embedding, meta
-from .statements import numbered, nums_of, run
+from .statements import insert, numbered, nums_of, rows, run
 
 __all__ = ["Embeddings"]
 
@@ -26,6 +26,9 @@ class Embeddings(ABC):
     Args:
         database: where the rows are.
         embedder: makes the vectors; a store remembers its name and refuses another.
+
+    Attributes:
+        made_by: what the store remembers of the embedder: its name and how many numbers a vector has.
     """
 
     name = "vectors"
@@ -33,7 +36,7 @@ class Embeddings(ABC):
     def __init__(self, database: Database, embedder: Embedder) -> None:
         self._database = database
         self._embedder = embedder
-        self._mine = f"{embedder.name}/{embedder.dimensions}"
+        self.made_by = f"{embedder.name}/{embedder.dimensions}"
         self._staged = threading.local()
 
     def remembered(self) -> bool:
@@ -43,11 +46,12 @@ class Embeddings(ABC):
             FormMismatch: the vectors of this store were made by another embedder.
         """
         with self._database.reading() as connection:
-            theirs = connection.scalar(select(meta.c.value).where(meta.c.key == "embedder"))
-        if theirs not in (None, self._mine):
+            found = rows(connection, "SELECT value FROM meta WHERE key = 'embedder'")
+        theirs = found[0][0] if found else None
+        if theirs not in (None, self.made_by):
             raise FormMismatch(
-                f"the vectors of this store were made by {theirs}, not by {self._mine}; "
-                "open it with that embedder, or export it and import it into a new store"
+                f"the vectors of this store were made by {theirs}, not by {self.made_by}; open it with that embedder, "
+                "which can move it to another one: memory.embed_with(...)"
             )
         return theirs is not None
 
@@ -59,7 +63,7 @@ class Embeddings(ABC):
         """
         if not self.remembered():
             with self._database.reading() as connection:
-                connection.execute(meta.insert().values(key="embedder", value=self._mine))
+                connection.execute(meta.insert().values(key="embedder", value=self.made_by))
 
     def stage(self, texts: Sequence[str]) -> None:
         """Embeds texts ahead of the transaction that adds them, so that no model runs while others wait.
@@ -91,11 +95,16 @@ class Embeddings(ABC):
     def add(self, notes: Sequence[Note]) -> None:
         """Stores one vector per note; notes that have one are skipped."""
         with self._database.reading() as connection:
+            self.remembered()
             present = numbered(connection, "embedding", [item.num for item in notes])
             new = [item for item in notes if item.num not in present]
             self.stage([spoken(item) for item in new])
             staged: dict[str, Vector] = self._staged.__dict__
-            self._insert(connection, [(item.num, staged[spoken(item)]) for item in new])
+            self.keep(connection, embedding, [(item.num, staged[spoken(item)]) for item in new])
+
+    def keep(self, connection: Connection, where: Table, vectors: Sequence[tuple[int, Vector]]) -> None:
+        """Inserts vectors by note number into a table of vectors; those that are there already stay."""
+        insert(connection, where, ("note", "vector"), [(n, self._row(v)) for n, v in vectors], unless_there=True)
 
     def remove(self, ids: Collection[str]) -> None:
         """Deletes the vectors of notes."""
@@ -103,9 +112,16 @@ class Embeddings(ABC):
             for num in nums_of(connection, ids):
                 run(connection, "DELETE FROM embedding WHERE note = ?", num)
 
-    @abstractmethod
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
-        """Ranks by cosine, -1 to 1."""
+        """Ranks by cosine, -1 to 1.
+
+        Raises:
+            FormMismatch: the store has moved to another embedder since it was opened.
+        """
+        if cue.vector is None or k < 1:
+            return []
+        self.remembered()
+        return self._nearest(cue.vector, k, among)
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""
@@ -122,8 +138,12 @@ class Embeddings(ABC):
             return connection.scalar(select(func.count()).select_from(embedding)) or 0
 
     @abstractmethod
-    def _insert(self, connection: Connection, rows: Sequence[tuple[int, Vector]]) -> None:
-        """Inserts rows of note numbers and vectors; none is fine."""
+    def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
+        """Ranks by cosine to a unit vector."""
+
+    @abstractmethod
+    def _row(self, vector: Vector) -> object:
+        """Returns what the driver takes for a vector."""
 
     def _checked(self, vectors: Vector, count: int) -> Vector:
         expected = (count, self._embedder.dimensions)

@@ -6,21 +6,17 @@ as it has. The rows are half precision; the sums are made in single precision, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Float, String, cast, literal, select
+from sqlalchemy import Float, String, cast, literal, select
 from sqlalchemy.types import UserDefinedType
 
 from .embeddings import Embeddings
-from .form import Among, Cue, Hit, Vector
+from .form import Among, Hit, Vector
 from .halfvec import Half, packed
 from .schema import embedding, note
-from .statements import run_many
 
 __all__ = ["PgVectors"]
-
-_INSERT = "INSERT INTO embedding (note, vector) VALUES (?, ?)"
 
 
 class _Single(UserDefinedType[Any]):
@@ -35,11 +31,8 @@ class _Single(UserDefinedType[Any]):
 class PgVectors(Embeddings):
     """Exact inner-product search over unit vectors, in the server."""
 
-    def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
-        """Ranks by cosine, -1 to 1."""
-        if cue.vector is None or k < 1:
-            return []
-        asked = cast(literal(f"[{','.join(map(str, cue.vector.tolist()))}]", String), _Single)
+    def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
+        asked = cast(literal(f"[{','.join(map(str, vector.tolist()))}]", String), _Single)
         # <#> is the negative inner product, so that the best comes first
         distance = cast(embedding.c.vector, _Single).op("<#>", return_type=Float())(asked).label("distance")
         query = (
@@ -52,5 +45,5 @@ class PgVectors(Embeddings):
         with self._database.reading() as connection:
             return [Hit(num, -value) for num, value in connection.execute(query).all()]
 
-    def _insert(self, connection: Connection, rows: Sequence[tuple[int, Vector]]) -> None:
-        run_many(connection, _INSERT, [(num, Half(packed(vector))) for num, vector in rows])
+    def _row(self, vector: Vector) -> Half:
+        return Half(packed(vector))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .changes import Change
 from .database import Database
+from .embeddings import Embeddings
 from .errors import CannotUndo, InvalidInput
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
@@ -63,6 +64,7 @@ class _Write:
 
     drafts: Sequence[Draft]
     vectors: Mapping[str, Vector]
+    form: Embeddings | None  # that made them
 
 
 class Store:
@@ -93,7 +95,7 @@ class Store:
         self.words = Words(self.database)
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
-        self.vectors = self.database.vectors(embedder) if embedder else None
+        self.vectors: Embeddings | None = self.database.vectors(embedder) if embedder else None
         self._writes: Merging[_Write, list[Note]] = Merging(self._write_together)
         try:
             self._open()
@@ -114,8 +116,8 @@ class Store:
 
     def write(self, drafts: Sequence[Draft], *, progressed: Progressed | None = None) -> list[Note]:
         """Writes drafts and everything derived from them, all or nothing; returns their notes in order."""
-        with self.embedded(self.notes.unwritten(drafts), progressed):
-            return self._writes.run(_Write(drafts, self.vectors.staged() if self.vectors else {}))
+        with self.embedded(self.notes.unwritten(drafts), progressed) as form:
+            return self._writes.run(_Write(drafts, form.staged() if form else {}, form))
 
     def revise(self, old: Note, draft: Draft, *, op: str = "revise") -> Note:
         """Replaces a current note by a newer version; all forms change with it.
@@ -199,19 +201,26 @@ class Store:
             yield
 
     @contextmanager
-    def embedded(self, drafts: Sequence[Draft | Note], progressed: Progressed | None = None) -> Iterator[None]:
-        """Embeds texts ahead of the transaction that is opened inside, so that no model runs while others wait."""
+    def embedded(
+        self, drafts: Sequence[Draft | Note], progressed: Progressed | None = None
+    ) -> Iterator[Embeddings | None]:
+        """Embeds texts ahead of the transaction that is opened inside, so that no model runs while others wait.
+
+        Yields:
+            The form that holds the vectors until then.
+        """
+        form = self.vectors
         try:
             for start in range(0, len(drafts), _STEP):
                 part = drafts[start : start + _STEP]
-                if self.vectors:
-                    self.vectors.stage([spoken(draft) for draft in part])
+                if form:
+                    form.stage([spoken(draft) for draft in part])
                 if progressed:
                     progressed(len(part))
-            yield
+            yield form
         finally:
-            if self.vectors:
-                self.vectors.unstage()
+            if form:
+                form.unstage()
 
     def add(self, drafts: Sequence[Draft]) -> list[Note]:
         """Adds drafts to the notes and to every form."""
@@ -226,7 +235,8 @@ class Store:
         """Adds the drafts of several callers in one transaction; a caller's mistake is that caller's alone."""
         if self.vectors:
             for write in writes:
-                self.vectors.lend(write.vectors)
+                if write.form is self.vectors:  # and not of the embedder before
+                    self.vectors.lend(write.vectors)
         with self.changing():
             if len(writes) == 1:
                 return [self.add(writes[0].drafts)]

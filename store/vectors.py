@@ -7,19 +7,17 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from .database import Database
 from .embeddings import Embeddings
-from .form import Among, Cue, Embedder, Hit, Vector
+from .form import Among, Embedder, Hit, Vector
 from .halfvec import packed, unpacked
 from .schema import change, embedding
-from .statements import insert
 
 __all__ = ["Vectors", "faiss_device"]
 
@@ -39,10 +37,7 @@ class Vectors(Embeddings):
         self._seen = 0  # last change whose forgetting the index has followed
         self._newest = 0  # largest number in the index
 
-    def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
-        """Ranks by cosine, -1 to 1."""
-        if cue.vector is None or k < 1:
-            return []
+    def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
         import faiss
 
         allowed = among.nums()
@@ -60,7 +55,7 @@ class Vectors(Embeddings):
             limit = k
             while True:
                 limit = min(limit + 1, most)
-                scores, nums = self._index.search(cue.vector[None], limit, params=parameters)
+                scores, nums = self._index.search(vector[None], limit, params=parameters)
                 if limit == most or scores[0][k - 1] > scores[0][-1]:
                     break
                 limit *= 4  # a tie at the end: faiss says nothing of the order, so see all that are equal
@@ -73,8 +68,8 @@ class Vectors(Embeddings):
         with self._lock:
             self._index = None
 
-    def _insert(self, connection: Connection, rows: Sequence[tuple[int, Vector]]) -> None:
-        insert(connection, embedding, ("note", "vector"), [(num, packed(vector)) for num, vector in rows])
+    def _row(self, vector: Vector) -> bytes:
+        return packed(vector)
 
     def _follow(self) -> None:
         """Takes forgotten notes out of the index and new ones in; others of this process may have done so before.
