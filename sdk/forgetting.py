@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..store.note import Note
+from ..store.postgres_scrub import ServerScrubbed
 from ..store.scrub import Needles, Scrubbed, needles_of, scrub
 from ..store.selection import Chosen
 from ..store.store import Store
@@ -55,7 +56,9 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
     )
 
 
-def _told(scrubbed: Scrubbed) -> list[Step]:
+def _told(scrubbed: Scrubbed | ServerScrubbed) -> list[Step]:
+    if isinstance(scrubbed, ServerScrubbed):
+        return [Step(*step) for step in scrubbed.steps]
     busy, pages, moved = scrubbed.pages
     found = ", ".join(f"{count} in {name}" for name, count in sorted(scrubbed.found.items()))
     return [
@@ -78,7 +81,9 @@ def _told(scrubbed: Scrubbed) -> list[Step]:
     ]
 
 
-def _left(scrubbed: Scrubbed | None) -> list[str]:
+def _left(scrubbed: Scrubbed | ServerScrubbed | None) -> list[str]:
+    if isinstance(scrubbed, ServerScrubbed):
+        return list(scrubbed.left)
     if scrubbed is None:
         return [
             "the bytes in the store's own files, until they are overwritten: `tercet doctor --erase` removes them; "

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from .errors import TercetError
 from .migrations import VERSION, version_of
 from .schema import change, embedding, form, meta, record
-from .scrub import Needles, scrub
+from .scrub import Needles, scrub_file
 from .sqlite import SQLite
 from .vectors import faiss_device
 
@@ -89,7 +89,7 @@ def empty_log(folder: Path) -> Finding:
     """Merges the full text and empties the write-ahead log, so that bytes of forgotten notes leave the files."""
     database = SQLite(folder)
     try:
-        done = scrub(database, Needles((), (), (), ()))
+        done = scrub_file(database, Needles((), (), (), ()))
     finally:
         database.close()
     if done.problem:

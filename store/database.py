@@ -149,10 +149,6 @@ class Database(ABC):
         """Holds the writer's lock against other threads and processes."""
 
     @abstractmethod
-    def rewrite(self) -> None:
-        """Writes every page anew, with nothing in it but what is still there."""
-
-    @abstractmethod
     def size(self) -> int:
         """Returns the bytes that the store takes."""
 

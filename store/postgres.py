@@ -9,6 +9,7 @@ transaction to transaction does no harm.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ __all__ = ["EVERY_SCOPE", "Postgres", "is_url"]
 EVERY_SCOPE = "*"
 """What a transaction says that keeps the whole store in order; no scope can be called so."""
 _CONNECTIONS = 16
+_PATIENCE = 2.0  # seconds that a rewrite waits for a table, while everybody else waits behind it
 _DRIVERS = ("postgresql", "postgresql+psycopg")
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL tercet.scope = '{scope}'"
 # Read committed: what is read after the lock was waited for is what the writer before has committed.
@@ -110,18 +112,41 @@ class Postgres(Database):
         with self.writing():
             yield
 
-    def rewrite(self) -> None:
-        """Writes every table anew, with nothing in it but what is still there.
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """Yields a connection outside of any transaction, for what PostgreSQL does only there."""
+        with self._telling(), self._engine.execution_options(tercet_begin="").connect() as connection:
+            yield connection
+
+    def rewrite(self) -> int:
+        """Writes every table and index anew, with nothing in them but what may still be seen.
+
+        Returns:
+            How many deleted rows had to be kept, because a transaction that is open may still see them.
 
         Raises:
-            StoreBusy: a reader kept a table for too long.
+            StoreBusy: somebody used a table all the time.
             StoreError: there is no room for a second copy of a table.
         """
-        with self._telling(), self._engine.execution_options(tercet_begin="").connect() as connection:
-            connection.exec_driver_sql(f"SET lock_timeout = {round(self._timeout * 1000)}")
-            for name in self._tables(connection):
-                connection.exec_driver_sql(f'VACUUM (FULL, ANALYZE) "{name}"')
-            connection.exec_driver_sql("RESET lock_timeout")
+        kept: list[int] = []
+
+        def notice(said: Any) -> None:  # noqa: ANN401  (the driver's own)
+            # "… dead row versions cannot be removed yet", in whatever language: the number comes first
+            if number := re.match(r"\s*(\d+)\b", said.message_detail or ""):
+                kept.append(int(number[1]))
+
+        with self.alone() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.add_notice_handler(notice)
+            try:
+                connection.exec_driver_sql(f"SET lock_timeout = {round(_PATIENCE * 1000)}")
+                for name in self._tables(connection):
+                    connection.exec_driver_sql(f'VACUUM (FULL, VERBOSE) "{name}"')
+                    connection.exec_driver_sql(f'ANALYZE "{name}"')
+            finally:
+                driver.remove_notice_handler(notice)
+                connection.exec_driver_sql("RESET lock_timeout")
+        return sum(kept)
 
     def size(self) -> int:
         """Returns the bytes of the tables and their indexes."""

@@ -26,6 +26,8 @@ __all__ = ["INDEXES", "Postings"]
 
 INDEXES = {"words": "note", "fact_words": "triplet"}
 """Each index, and the table whose numbers its rows have."""
+_Document = tuple[int, int, str]  # number, length, its terms
+_Posting = tuple[int, int, float, int, str]  # number, term, weighted frequency, length, its places
 _K1, _B = 1.2, 0.75
 _LEAST_IDF = 1e-6  # of a word that stands in more than half of the rows
 
@@ -54,15 +56,22 @@ class Postings:
         )
         self._insert = f"""
             WITH tokens AS (
-              INSERT INTO {name}_posting (term, num, frequency, length, places)
-              SELECT term, num, frequency, length, CAST(places AS integer[])
+              INSERT INTO {name}_posting (num, term, frequency, length, places)
+              SELECT num, term, frequency, length, CAST(places AS integer[])
               FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS float8[]), CAST(? AS integer[]),
-                          CAST(? AS text[])) AS given(term, num, frequency, length, places)),
+                          CAST(? AS text[])) AS given(num, term, frequency, length, places)),
             documents AS (
               INSERT INTO {name}_document (num, length, terms)
               SELECT num, length, CAST(terms AS bigint[])
               FROM unnest(CAST(? AS bigint[]), CAST(? AS integer[]), CAST(? AS text[])) AS given(num, length, terms))
             UPDATE full_text SET rows = rows + ?, tokens = tokens + ? WHERE name = '{name}'"""
+        self._every = f"SELECT num, {', '.join(columns)} FROM {source} WHERE num > ? ORDER BY num LIMIT 500"
+        self._documents = f"SELECT num, length, CAST(terms AS text) FROM {name}_document WHERE num = ANY(?)"
+        self._postings = (
+            f"SELECT p.num, p.term, p.frequency, p.length, CAST(p.places AS text) FROM {name}_document d "
+            f"CROSS JOIN LATERAL unnest(d.terms) AS held(term) JOIN {name}_posting p USING (term, num) "
+            "WHERE d.num = ANY(?)"
+        )
         self._delete = f"""
             WITH gone AS (DELETE FROM {name}_document WHERE num = ANY(?) RETURNING num, length, terms),
             tokens AS (
@@ -76,18 +85,12 @@ class Postings:
         if not nums:
             return
         with self._database.reading() as connection:
-            found = self._tokenizer.places(rows(connection, self._unindexed, sorted(nums)))
-            lengths = {num: sum(map(len, of_row.values())) for num, of_row in found.items()}
-            postings = [
-                (_number(term), num, sum(self._weights[place >> 24] for place in places), lengths[num], _array(places))
-                for num, of_row in found.items()
-                for term, places in of_row.items()
-            ]
-            documents = [(num, lengths[num], _array(map(_number, of_row))) for num, of_row in found.items()]
-            if documents:
+            found = rows(connection, self._unindexed, sorted(nums))
+            if found:
+                documents, postings = self._made_of(found)
                 columns = [list(c) for c in zip(*postings, strict=True)] or [[], [], [], [], []]
                 columns += [list(c) for c in zip(*documents, strict=True)]
-                run(connection, self._insert, *columns, len(documents), sum(lengths.values()))
+                run(connection, self._insert, *columns, len(documents), sum(length for _, length, _ in documents))
 
     def remove(self, nums: Collection[int]) -> None:
         """Takes rows out of the index."""
@@ -132,6 +135,36 @@ class Postings:
         with self._database.reading() as connection:
             found = rows(connection, f"SELECT rows FROM full_text WHERE name = '{self._name}'")
             return int(found[0][0])
+
+    def misfits(self) -> list[int]:
+        """Returns the numbers of the rows that the index does not have as they are, 0 for what is of no row."""
+        wrong: set[int] = set()
+        last = documents = postings = 0
+        with self._database.overseeing(), self._database.reading() as connection:
+            while found := rows(connection, self._every, last):
+                last = found[-1][0]
+                nums = [row[0] for row in found]
+                expected = [set(part) for part in self._made_of(found)]
+                stored = [set(rows(connection, sql, nums)) for sql in (self._documents, self._postings)]
+                wrong |= {num for one, other in zip(expected, stored, strict=True) for num, *_ in one ^ other}
+                documents += len(stored[0])
+                postings += len(stored[1])
+            held = f"SELECT (SELECT count(*) FROM {self._name}_document), (SELECT count(*) FROM {self._name}_posting)"
+            if rows(connection, held) != [(documents, postings)] or self.count() != documents:
+                wrong.add(0)
+        return sorted(wrong)
+
+    def _made_of(self, found: Sequence[Sequence[object]]) -> tuple[list[_Document], list[_Posting]]:
+        """Returns the rows of the index for rows of the source."""
+        documents: list[_Document] = []
+        postings: list[_Posting] = []
+        for num, of_row in self._tokenizer.places(found).items():
+            length = sum(map(len, of_row.values()))
+            documents.append((num, length, _array(sorted(map(_number, of_row)))))
+            for term, places in of_row.items():
+                frequency = sum(self._weights[place >> 24] for place in places)
+                postings.append((num, _number(term), frequency, length, _array(places)))
+        return documents, postings
 
     def _hits(self, longest: int) -> str:
         """Returns what joins the phrases asked for, ``a``, with the rows that hold them, ``h``."""

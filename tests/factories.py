@@ -1,16 +1,20 @@
 """Small deterministic parts for tests: an embedder, an extractor and an encoder that need no model."""
 
 import re
+import secrets
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+from servers import Server  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
 from tercet.store.form import Embedder, Extractor, Record, Vector
 from tercet.store.names import words_of
 from tercet.store.note import Note, Triplet
+from tercet.store.postings import Postings
+from tercet.store.sqlite import SQLite
 from tercet.store.store import Store
 
 __all__ = ["HashEmbedder", "HashEncoder", "Memories", "PatternExtractor", "disagreements"]
@@ -78,10 +82,17 @@ class HashEncoder:
 
 
 class Memories:
-    """Opens memories that need no model; all of them are closed after the test."""
+    """Opens memories that need no model; all of them are closed after the test.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: folder of the test.
+        server: where memories are kept instead, if a test is run over PostgreSQL.
+    """
+
+    def __init__(self, home: Path, server: Server | None = None) -> None:
         self.home = home
+        self.server = server
+        self._name = f"{home.name[:30]}_{secrets.token_hex(4)}"
         self._opened: list[Memory] = []
 
     def __call__(
@@ -92,34 +103,42 @@ class Memories:
         embedder: Embedder | None = HashEmbedder(),  # noqa: B008
         extractor: Extractor | None = PatternExtractor(),  # noqa: B008
     ) -> Memory:
-        opened = Memory(self.home / folder, scope=scope, embedder=embedder, extractor=extractor)
+        opened = Memory(self.place(folder), scope=scope, embedder=embedder, extractor=extractor)
         self._opened.append(opened)
         return opened
+
+    def place(self, folder: str = "memory") -> str | Path:
+        """Returns where a memory is, for handles and stores that a test opens itself."""
+        return self.server.url(f"{self._name}_{folder}"[-63:]) if self.server else self.home / folder
 
     def close(self) -> None:
         for opened in self._opened:
             opened.close()
+        if self.server:
+            self.server.drop()
 
 
 def disagreements(store: Store) -> list[str]:
     """Returns what is wrong with a store: every form must hold the same notes as the table of notes."""
     wrong = []
-    with store.database.reading() as connection:
+    on_sqlite = isinstance(store.database, SQLite)
+    with store.database.overseeing(), store.database.reading() as connection:
 
         def column(query: str) -> list[object]:
             return [row[0] for row in connection.exec_driver_sql(query)]
 
-        if (answer := column("PRAGMA integrity_check")) != ["ok"]:
+        if on_sqlite and (answer := column("PRAGMA integrity_check")) != ["ok"]:
             wrong.append(f"integrity: {answer}")
-        if answer := column("PRAGMA foreign_key_check"):
+        if on_sqlite and (answer := column("PRAGMA foreign_key_check")):
             wrong.append(f"foreign keys: {answer}")
+        in_index = "SELECT id FROM {}_docsize" if on_sqlite else "SELECT num FROM {}_document"
         notes = set(column("SELECT num FROM note"))
-        if (indexed := set(column("SELECT id FROM words_docsize"))) != notes:
+        if (indexed := set(column(in_index.format("words")))) != notes:
             wrong.append(f"words hold {indexed ^ notes}")
         if store.vectors and (vectors := set(column("SELECT note FROM embedding"))) != notes:
             wrong.append(f"vectors hold {vectors ^ notes}")
         facts = set(column("SELECT num FROM triplet"))
-        if (indexed := set(column("SELECT id FROM fact_words_docsize"))) != facts:
+        if (indexed := set(column(in_index.format("fact_words")))) != facts:
             wrong.append(f"the words of facts hold {indexed ^ facts}")
         for table in ("triplet", "mention", "record"):
             if orphans := set(column(f"SELECT note FROM {table}")) - notes:
@@ -135,7 +154,14 @@ def disagreements(store: Store) -> list[str]:
         for name, reached in connection.exec_driver_sql("SELECT name, applied FROM form"):
             if reached != last:
                 wrong.append(f"{name} has seen {reached} of {last}")
-    # full text checks its own index against the notes, value for value
+    # full text is checked against the notes, value for value
+    if not on_sqlite:
+        wrong += [
+            f"{index} does not fit {misfits}"
+            for index, form in (("words", store.words), ("fact_words", store.triplets))
+            if isinstance(form._index, Postings) and (misfits := form._index.misfits())
+        ]
+        return wrong
     with store.database.writing() as connection:
         for index in ("words", "fact_words"):
             connection.exec_driver_sql(f"INSERT INTO {index}({index}, rank) VALUES('integrity-check', 1)")
