@@ -13,7 +13,7 @@ from .session import Session
 __all__ = ["Command", "with_session"]
 
 P = ParamSpec("P")
-_SHARED = {"--memory", "--scope", "--vectors", "--json", "--help"}
+_SHARED = {"--memory", "--scope", "--vectors", "--embedder", "--json", "--help"}
 
 
 class Command(click.Command):
@@ -70,6 +70,14 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
         show_envvar=True,
         help="Without vectors only words, facts and links vote, and no model is loaded.",
     )
+    @click.option(
+        "--embedder",
+        metavar="NAME",
+        envvar="TERCET_EMBEDDER",
+        default="",
+        show_envvar=True,
+        help="A sentence model, by folder or hub name, instead of all-MiniLM-L6-v2; the one the memory was made with.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text for people.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -80,6 +88,7 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
             location,
             scope=str(kwargs.pop("scope")),
             vectors=bool(kwargs.pop("vectors")),
+            embedder=str(kwargs.pop("embedder")),
             as_json=bool(kwargs.pop("as_json")),
         )
         command(session, *args, **kwargs)

@@ -26,12 +26,14 @@ class Session:
         location: the memory's folder.
         scope: whose memory.
         vectors: whether vectors are made and vote.
+        embedder: folder or hub name of the model that makes them; empty for the default.
         as_json: answer in JSON.
     """
 
     location: str
     scope: str
     vectors: bool
+    embedder: str
     as_json: bool
 
     def open(self, *, new: bool = False) -> Memory:
@@ -51,9 +53,13 @@ class Session:
         with waiting("opening"):
             from ...sdk.memory import Memory  # here, so that --help does not wait for the database's modules
 
-            if self.vectors:
-                return Memory(self.location, scope=self.scope)
-            return Memory(self.location, scope=self.scope, embedder=None)
+            if not self.vectors:
+                return Memory(self.location, scope=self.scope, embedder=None)
+            if self.embedder:
+                from ...engines.embedder import HubEmbedder
+
+                return Memory(self.location, scope=self.scope, embedder=HubEmbedder(self.embedder))
+            return Memory(self.location, scope=self.scope)
 
     def answer(self, value: object) -> None:
         """Prints a value as JSON."""
