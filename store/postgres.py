@@ -153,7 +153,7 @@ class Postgres(Database):
         with self.reading() as connection:
             found = connection.exec_driver_sql(
                 "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class "
-                "WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+                "WHERE relkind = 'r' AND relnamespace = quote_ident(current_schema())::regnamespace"
             )
             return int(found.scalar_one())
 
@@ -208,7 +208,7 @@ class Postgres(Database):
 
     def _tables(self, connection: Connection) -> list[str]:
         found = connection.exec_driver_sql(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace "
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = quote_ident(current_schema())::regnamespace "
             "ORDER BY relname"
         )
         return [str(name) for name in found.scalars()]

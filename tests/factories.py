@@ -17,7 +17,7 @@ from tercet.store.postings import Postings
 from tercet.store.sqlite import SQLite
 from tercet.store.store import Store
 
-__all__ = ["HashEmbedder", "HashEncoder", "Memories", "PatternExtractor", "disagreements"]
+__all__ = ["HashEmbedder", "HashEncoder", "Memories", "PatternExtractor", "disagreements", "on_disk"]
 
 _FACT = re.compile(r"\b(\w+) (lives in|likes|knows|works at) (\w+)")
 _NAME = re.compile(r"\b[A-Z]\w+")
@@ -116,6 +116,12 @@ class Memories:
             opened.close()
         if self.server:
             self.server.drop()
+
+
+def on_disk(store: Store) -> SQLite:
+    """Returns the database of a store that is known to be one in a folder."""
+    assert isinstance(store.database, SQLite)
+    return store.database
 
 
 def disagreements(store: Store) -> list[str]:

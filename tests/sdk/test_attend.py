@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories import Memories  # type: ignore[import-not-found]
+from factories import Memories, on_disk  # type: ignore[import-not-found]
 from transformers import PreTrainedModel
 
 from tercet.engines import LocalModel
@@ -119,16 +119,17 @@ def test_two_threads_attend_to_their_own_memories_and_a_third_to_none(ada: Memor
     assert _same(before, _state(stories.model))
 
 
+@pytest.mark.sqlite
 def test_records_are_kept_read_again_and_forgotten_with_their_note(ada: Memory, stories: LocalModel) -> None:
     recall = ada.read("What does Lily have?", k=1)
     first = _attended(recall, stories, "Lily has a")
-    files = list((ada._store.database.folder / "records").iterdir())
+    files = list((on_disk(ada._store).folder / "records").iterdir())
     assert len(files) == 1
     assert torch.equal(first, _attended(recall, stories, "Lily has a"))
-    assert list((ada._store.database.folder / "records").iterdir()) == files
+    assert list((on_disk(ada._store).folder / "records").iterdir()) == files
     files[0].write_bytes(files[0].read_bytes()[:-7] + b"damaged")
     assert torch.equal(first, _attended(recall, stories, "Lily has a"))  # noticed, and made anew from the words
     receipt = ada.forget(recall[0].note.id, erase=True)
     assert receipt.erased
     assert ada.stats().forms["keys-values"].count == 0
-    assert list((ada._store.database.folder / "records").iterdir()) == []
+    assert list((on_disk(ada._store).folder / "records").iterdir()) == []

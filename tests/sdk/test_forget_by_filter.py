@@ -112,6 +112,7 @@ def test_a_filter_that_nothing_fits_changes_nothing_and_says_so(memory: Memories
     assert ada.stats().change == before
 
 
+@pytest.mark.sqlite
 def test_what_a_filter_erased_is_in_no_file(memory: Memories) -> None:
     ada = memory()
     ada.write_many([{"text": f"zanzibar{n} cellar", "speaker": "Mia"} for n in range(20)])

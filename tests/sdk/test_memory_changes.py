@@ -142,6 +142,7 @@ def test_a_change_is_a_number(memory: Memories, bad: Any) -> None:  # noqa: ANN4
     assert len(ada.notes()) == 1
 
 
+@pytest.mark.sqlite
 def test_forget_takes_every_version_and_everything_made_of_them(memory: Memories) -> None:
     ada = memory()
     first = ada.write("Ada lives in Lisbon", facts=[("Ada", "likes", "apples")], thread="t")
@@ -240,6 +241,7 @@ def test_only_one_of_many_undos_at_once_wins(memory: Memories) -> None:
     assert [event.op for event in ada.history(note.id)] == ["write", "undo"]
 
 
+@pytest.mark.sqlite
 def test_a_record_of_a_note_forgotten_meanwhile_is_not_kept(memory: Memories) -> None:
     ada = memory()
     kept, gone = ada.write_many(["kept words", "words that go"])
@@ -255,6 +257,7 @@ def test_a_record_of_a_note_forgotten_meanwhile_is_not_kept(memory: Memories) ->
     assert len(list((memory.home / "memory" / "records").iterdir())) == 1
 
 
+@pytest.mark.sqlite
 def test_damaged_and_missing_records_are_made_again(memory: Memories) -> None:
     ada = memory()
     notes = ada.write_many([f"apple {n}" for n in range(4)])
@@ -275,6 +278,7 @@ def test_damaged_and_missing_records_are_made_again(memory: Memories) -> None:
     assert encoder.encoded == 7
 
 
+@pytest.mark.sqlite
 def test_records_of_another_model_are_not_used(memory: Memories) -> None:
     ada = memory()
     notes = ada.write_many(["apple"])

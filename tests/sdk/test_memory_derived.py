@@ -28,6 +28,7 @@ def test_it_knows_its_parents_and_is_of_model_origin_unless_told(memory: Memorie
     assert ada.get(one.id).parents == ()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_canary_in_one_of_two_parents_leaves_with_the_summary(memory: Memories, place: int) -> None:
     ada = memory()

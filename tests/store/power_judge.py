@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factories import HashEncoder, disagreements  # type: ignore[import-not-found]
+from factories import HashEncoder, disagreements, on_disk  # type: ignore[import-not-found]
 from power import Entry, Image, Replay  # type: ignore[import-not-found]
 from power_work import opened, state_of  # type: ignore[import-not-found]
 
@@ -122,7 +122,7 @@ def _judge_opened(memory: Memory, allowed: Sequence[str], known: Sequence[str]) 
         wrong.append(Verdict("record", repr(error)))
     if encoder.encoded:
         wrong.append(Verdict("record", f"{encoder.encoded} rows name a file that is missing or not whole"))
-    folder = store.database.folder / "records"
+    folder = on_disk(store).folder / "records"
     left = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if orphans := left - named:
         wrong.append(Verdict("resurrected", f"{len(orphans)} files that no row names are left after opening"))

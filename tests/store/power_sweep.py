@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from factories import HashEncoder  # type: ignore[import-not-found]
+from factories import HashEncoder, on_disk  # type: ignore[import-not-found]
 from power_judge import judge  # type: ignore[import-not-found]
 from power_shim import Disk  # type: ignore[import-not-found]
 from power_work import opened, state_of  # type: ignore[import-not-found]
@@ -105,11 +105,11 @@ OPERATIONS: dict[str, Callable[[Memory], object]] = {
     "undo": lambda memory: memory.undo(7),
     "encode": lambda memory: memory._store.keys_values(HashEncoder()).records(memory.notes()),
     "rebuild": lambda memory: memory.rebuild(),
-    "checkpoint": lambda memory: memory._store.database.checkpoint(),
+    "checkpoint": lambda memory: on_disk(memory._store).checkpoint(),
     "read": lambda memory: memory.read("Where does Ada live?"),
     "export": lambda memory: list(memory.export()),
-    "open": lambda memory: opened(memory._store.database.folder).close(),
-    "create": lambda memory: opened(memory._store.database.folder.parent / "other" / "new").close(),
+    "open": lambda memory: opened(on_disk(memory._store).folder).close(),
+    "create": lambda memory: opened(on_disk(memory._store).folder.parent / "other" / "new").close(),
 }
 
 

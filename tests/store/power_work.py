@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from factories import HashEmbedder, HashEncoder, PatternExtractor  # type: ignore[import-not-found]
+from factories import HashEmbedder, HashEncoder, PatternExtractor, on_disk  # type: ignore[import-not-found]
 from power_shim import Disk  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
@@ -85,12 +85,12 @@ class Life:
         elif verb == "encode":
             self.records.records(self._choose.sample(notes, min(len(notes), self._choose.randint(1, 4))))
         elif verb == "checkpoint":
-            store.database.checkpoint()
+            on_disk(store).checkpoint()
         elif verb == "rebuild":
             memory.rebuild()
         elif verb == "reopen":
             memory.close()
-            self.memory = opened(store.database.folder)
+            self.memory = opened(on_disk(store).folder)
             self.records = self.memory._store.keys_values(HashEncoder())
         return []
 
