@@ -78,6 +78,8 @@ def filtered(
     speaker: str | None = None,
     source: str | None = None,
     thread: str | None = None,
+    origins: Collection[str] | None = None,
+    held: bool = False,
 ) -> Filter:
     """Returns which notes a handle of scope ``own`` may see with these arguments."""
     known: int | None = None
@@ -92,7 +94,20 @@ def filtered(
         speaker=checked_field(speaker, "speaker"),
         source=checked_field(source, "source"),
         thread=checked_field(thread, "thread"),
+        origins=() if origins is None else _checked_origins(origins),
+        held=held,
     )
+
+
+def _checked_origins(origins: Collection[str]) -> tuple[str, ...]:
+    if isinstance(origins, str) or not isinstance(origins, Collection):
+        raise InvalidInput(f"origins are given as a list out of {', '.join(ORIGINS)}, not {shown(origins)}")
+    if not origins:
+        raise InvalidInput("origins is empty, so nothing could be found; leave it out for all of them")
+    for origin in origins:
+        if origin not in ORIGINS:
+            raise InvalidInput(f"origin {shown(origin)} is unknown; use one of {', '.join(ORIGINS)}")
+    return tuple(sorted(set(origins)))
 
 
 def chosen(

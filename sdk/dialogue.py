@@ -138,13 +138,11 @@ class Dialogue:
         return [message for turn in self._turns for message in turn.messages]
 
     def _forgotten(self, turn: _Turn) -> bool:
-        """Whether a note of the turn was forgotten since: the model must not see its words any more, either."""
+        """Whether a note of the turn was forgotten or set aside since: the model must not see its words, either."""
         try:
-            for id in turn.notes:
-                self._memory.get(id)
+            return any(self._memory.get(id).held for id in turn.notes)
         except NoteNotFound:
             return True
-        return False
 
     def _recall(self, text: str) -> Recall:
         """Returns memories that do not stand in the history anyway."""

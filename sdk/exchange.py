@@ -26,7 +26,7 @@ from ..store.strict_json import loads_strict
 
 __all__ = ["export_lines", "import_lines"]
 
-_FORMAT = 1
+_FORMAT = 2  # 2: notes made of notes, quarantine
 _LINE_LIMIT = 8 << 20
 _BATCH = 500
 
@@ -42,11 +42,11 @@ class _Header(BaseModel):
 
 class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    op: Literal["write", "revise", "undo"]
+    op: Literal["write", "revise", "undo", "quarantine", "release"]
     at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\z")
     id: _Id
     replaces: _Id | None = None
-    text: str | None = None  # None: the undo of a first write, which writes nothing
+    text: str | None = None  # None: what writes nothing, such as the undo of a first write
     scope: str | None = None
     speaker: str = ""
     source: str = ""
@@ -61,8 +61,10 @@ class _Line(BaseModel):
     @model_validator(mode="after")
     def _is_one_change(self) -> Self:
         datetime.fromisoformat(self.at)
-        takes_back = self.op == "undo" and self.text is None and self.replaces is None
-        if not takes_back and (self.text is None or (self.op == "write") != (self.replaces is None)):
+        writes_nothing = self.op not in ("write", "revise") and self.text is None and self.replaces is None
+        if not writes_nothing and self.op in ("quarantine", "release"):
+            raise ValueError("a quarantine and a release write nothing")
+        if not writes_nothing and (self.text is None or (self.op == "write") != (self.replaces is None)):
             raise ValueError("a write has a text, a revision has a text and what it replaces")
         if self.op != "write" and self.key is not None:
             raise ValueError("only a write has a key")

@@ -17,9 +17,9 @@ class Event:
 
     Attributes:
         change: its number, for `Memory.undo`.
-        op: ``"write"``, ``"revise"`` or ``"undo"``.
+        op: ``"write"``, ``"revise"``, ``"undo"``, ``"quarantine"`` or ``"release"``.
         at: ISO 8601 UTC time.
-        note: the version it made; None for the undo of a first write, which only takes a version away.
+        note: the version it made; None for what makes none: the undo of a first write, a quarantine, a release.
     """
 
     change: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ..store.draft import checked_text
 from ..store.note import Note
@@ -79,6 +79,59 @@ class Keeping:
         )
         return forget(self._store, which, scope=self.scope, erase=erase)
 
+    def quarantine(
+        self,
+        *ids: str,
+        speaker: str | None = None,
+        source: str | None = None,
+        thread: str | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> int:
+        """Sets notes aside, with every version and all that was derived from them, until they are released.
+
+        What is in quarantine is in no read, no fact, no graph and no listing save ``notes(held=True)``; reads of what
+        was known before still see it. It can be looked at by its id, forgotten, and released, but not revised.
+
+        Args:
+            ids: of the notes; without ids, every note that fits all of the following, in any of its versions.
+            speaker: what this one said.
+            source: what was said there.
+            thread: what belongs to this conversation.
+            origin: what is of this origin, for example ``"web"``.
+            scope: the handle's scope or one below it; alone, everything in it and below it.
+
+        Returns:
+            How many notes were set aside that were not before.
+
+        Raises:
+            NoteNotFound: one of the ids does not exist in this scope; nothing was changed.
+            InvalidInput: ids together with filters, neither of them, or an empty filter; nothing was changed.
+        """
+        fields = {"speaker": speaker, "source": source, "thread": thread, "origin": origin, "scope": scope}
+        held = self._store.quarantine(chosen(self.scope, ids, what="quarantine", **fields))
+        return _counted(held)
+
+    def release(
+        self,
+        *ids: str,
+        speaker: str | None = None,
+        source: str | None = None,
+        thread: str | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> int:
+        """Takes notes out of quarantine; they are as they were before.
+
+        What was set aside because it derived from them comes back too, unless something else it derives from is
+        still held. The arguments and the errors are those of `quarantine`.
+
+        Returns:
+            How many notes came back.
+        """
+        fields = {"speaker": speaker, "source": source, "thread": thread, "origin": origin, "scope": scope}
+        return _counted(self._store.release(chosen(self.scope, ids, what="release", **fields)))
+
     # care
 
     def single_valued(self, relation: str, *, single: bool = True) -> None:
@@ -105,3 +158,9 @@ class Keeping:
             InvalidInput: a line is malformed or belongs to a scope outside this handle; nothing was written.
         """
         return import_lines(self._store, lines, scope=self.scope, on_progress=on_progress)
+
+
+def _counted(versions: Sequence[Note]) -> int:
+    """How many notes these versions belong to."""
+    older = {version.replaces for version in versions}
+    return sum(1 for version in versions if version.id not in older)

@@ -13,7 +13,6 @@ from typing import Any, Self
 from ..engines.embedder import MiniLM
 from ..engines.rules import RuleExtractor
 from ..store.draft import checked_moment, checked_text
-from ..store.errors import InvalidInput
 from ..store.form import Embedder, Extractor
 from ..store.note import Fact, Note
 from ..store.postgres import is_url
@@ -167,6 +166,7 @@ class Memory(Keeping):
         as_of: Moment | None = None,
         known_at: Moment | int | None = None,
         scope: str | None = None,
+        origins: Collection[str] | None = None,
         budget: int | None = None,
         by: Collection[str] = FORMS,
     ) -> Recall:
@@ -178,6 +178,7 @@ class Memory(Keeping):
             as_of: only what had happened by then.
             known_at: only what was known by then: a moment, or the number of a change.
             scope: a scope below the handle's own.
+            origins: only notes of these origins, for example ``("user", "tool")`` before acting on what they say.
             budget: most tokens of all memories together (estimated); at least whole memories are kept.
             by: which forms may vote, out of ``words``, ``vectors``, ``triplets`` and ``graph``.
 
@@ -191,7 +192,9 @@ class Memory(Keeping):
         checked_count(k, "k", _MOST)
         by = checked_forms(by)
         with self._store.database.reading():
-            chosen = filtered(self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at)
+            chosen = filtered(
+                self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at, origins=origins
+            )
             among = self._store.notes.among(chosen)
             ranked = rank(self._store, words, k, among=among, by=by) if any(c.isalnum() for c in words) else []
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
@@ -209,6 +212,7 @@ class Memory(Keeping):
         as_of: Moment | None = None,
         known_at: Moment | int | None = None,
         scope: str | None = None,
+        origins: Collection[str] | None = None,
         superseded: bool = False,
         limit: int | None = None,
     ) -> list[Fact]:
@@ -221,11 +225,12 @@ class Memory(Keeping):
             as_of: what was true then; left out, what holds now or is yet to begin, as far as is known.
             known_at: what was known then: a moment, or the number of a change.
             scope: a scope below the handle's own.
+            origins: only what notes of these origins say.
             superseded: also facts whose place was taken or whose time is over.
             limit: at most so many.
         """
         with self._store.database.reading():
-            chosen = filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at)
+            chosen = filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at, origins=origins)
             found = self._store.triplets.facts(
                 self._store.notes.among(chosen),
                 subject=checked_text(subject or "", "subject", limit=4_000),
@@ -247,9 +252,11 @@ class Memory(Keeping):
         as_of: Moment | None = None,
         known_at: Moment | int | None = None,
         scope: str | None = None,
+        origins: Collection[str] | None = None,
+        held: bool = False,
         limit: int = 100,
     ) -> list[Note]:
-        """Returns notes, newest first; filters only, no ranking."""
+        """Returns notes, newest first; filters only, no ranking. With ``held``, those in quarantine and no others."""
         checked_count(limit, "limit", _LISTED)
         chosen = filtered(
             self.scope,
@@ -260,6 +267,8 @@ class Memory(Keeping):
             speaker=speaker,
             source=source,
             thread=thread,
+            origins=origins,
+            held=held,
         )
         return self._store.notes.select(*chosen.conditions(), newest=True, limit=limit, known=chosen.known)
 

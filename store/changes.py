@@ -23,7 +23,7 @@ class Change:
 
     Attributes:
         seq: its number; numbers grow, whatever the clock does.
-        op: ``"write"``, ``"revise"``, ``"undo"`` or ``"forget"``.
+        op: ``"write"``, ``"revise"``, ``"undo"``, ``"quarantine"``, ``"release"`` or ``"forget"``.
         num: number of the note it concerns.
         note: id of that note.
         lineage: id of the first note of its revisions.

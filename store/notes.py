@@ -49,9 +49,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The last turn of a thread."""
+    """The last turn of a thread: its place, and the last turn that is not in quarantine, if any."""
 
-    num: int
+    num: int | None
     position: int
     text: str
 
@@ -240,15 +240,38 @@ class Notes:
             connection.execute(note.update().where(note.c.previous == old.num).values(previous=old.before))
         return seq
 
-    def followers(self, nums: Collection[int]) -> list[Note]:
-        """Returns the notes, other than these, whose turn before is one of these."""
-        wanted, those = sorted(nums), set(nums)
+    def followers(self, nums: Collection[int], *, but: Collection[int] = ()) -> list[Note]:
+        """Returns the notes whose turn before is one of these, except some."""
+        wanted, those = sorted(nums), set(but)
         return [
             item
             for start in range(0, len(wanted), _BATCH)
             for item in self.select(note.c.previous.in_(wanted[start : start + _BATCH]))
             if item.num not in those
         ]
+
+    def would_follow(self, turn: Note) -> list[Note]:
+        """Returns the notes that follow the turn before this one because this one is held."""
+        same = note.c.previous.is_(None) if turn.before is None else note.c.previous == turn.before
+        of_thread = (note.c.scope == turn.scope, note.c.thread == turn.thread, note.c.thread != "")
+        return self.select(*of_thread, note.c.position > turn.position, same)
+
+    def mark(self, items: Sequence[Note], op: str, *, at: str = "") -> int:
+        """Puts notes in quarantine, or releases them, now or when an export says it was.
+
+        Returns:
+            The number of the last change.
+        """
+        (seq, now), nums = self.changes.now(), [item.num for item in items]
+        with self._database.reading() as connection:
+            lineages = dict(rows_in(connection, "SELECT num, lineage FROM note WHERE num IN (?)", nums))
+            marks = [(seq + place if op == "quarantine" else None, num) for place, num in enumerate(nums, 1)]
+            run_many(connection, "UPDATE note SET held = ? WHERE num = ?", marks)
+        self.changes.log(
+            (seq + place, op, item.num, item.id, lineages[item.num], item.scope, at or now)
+            for place, item in enumerate(items, 1)
+        )
+        return seq + len(items)
 
     def delete(self, victims: Sequence[Note], *, followers: Sequence[Note]) -> int:
         """Deletes rows and logs it; turns after them follow the turns before them, as if never written.
@@ -290,12 +313,18 @@ class Notes:
         with self._database.reading() as connection:
             last = rows(
                 connection,
-                "SELECT num, position, text FROM note WHERE scope = ? AND thread = ? AND thread <> '' "
+                "SELECT num, position, text, held, previous FROM note WHERE scope = ? AND thread = ? AND thread <> '' "
                 "AND retired IS NULL ORDER BY position DESC, num DESC LIMIT 1",
                 scope,
                 thread,
             )
-        return _End(*last[0]) if last else None
+            if not last:
+                return None
+            num, position, words, held, previous = last[0]
+            if held is None:
+                return _End(num, position, words)
+            shown_before = self.by_num([previous] if previous else [])
+            return _End(previous, position, shown_before[previous].text if shown_before else "")
 
     def _keyed(self, drafts: Sequence[Draft]) -> dict[tuple[str, str], Note]:
         """Returns the notes that the drafts' keys name already."""

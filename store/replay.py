@@ -19,11 +19,11 @@ class Replayed:
     """One change of an export.
 
     Attributes:
-        op: ``"write"``, ``"revise"`` or ``"undo"``.
-        id: of the note it wrote, or, without a draft, of the note it took away.
+        op: ``"write"``, ``"revise"``, ``"undo"``, ``"quarantine"`` or ``"release"``.
+        id: of the note it wrote, or, without a draft, of the note it took away, held or released.
         replaces: id of the version before, if any.
-        draft: what it wrote, with its id and, if times are kept, when; None for the undo of a first write.
-        at: when that undo was made, if times are kept; empty for now.
+        draft: what it wrote, with its id and, if times are kept, when; None for what wrote nothing.
+        at: when that was done, if times are kept; empty for now.
     """
 
     op: str
@@ -62,6 +62,7 @@ def replay(
         changes = [made for made in changes if made.id not in taken or is_new(store, made, scope)]
         here: dict[str, str] = {}  # id in the export -> id in this store
         waiting: list[Replayed] = []
+        last = {made.id: made for made in changes if made.op in ("quarantine", "release")}
 
         def flush() -> None:
             notes = store.add([_own(made, taken) for made in waiting])
@@ -85,8 +86,15 @@ def replay(
                 raise InvalidInput(f"the export names a version {shown(target)} that is neither in it nor here")
             if made.draft:
                 here[made.id] = _replaced(store, old, _own(made, taken), made.op).id
-            elif old.retired is None:
-                store.retire(old, at=made.at)
+            elif made.op == "undo":
+                if old.retired is None:
+                    store.retire(old, at=made.at)
+            # what was here before keeps to what was decided here, save that it is held if it is held there
+            elif made.id in here or (made.op == "quarantine" and last[made.id] is made):
+                if made.op == "quarantine" and old.held is None:
+                    store.hold([old], at=made.at)
+                elif made.op == "release" and old.held is not None:
+                    store.let_go([old], at=made.at)
         flush()
         return store.notes.count() - before
 

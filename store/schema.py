@@ -49,7 +49,7 @@ change = Table(
     "change",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("op", String, nullable=False),  # write, revise, undo, forget
+    Column("op", String, nullable=False),  # write, revise, undo, quarantine, release, forget
     Column("num", Integer, nullable=False),
     Column("note", String, nullable=False),
     Column("lineage", String, nullable=False),

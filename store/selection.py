@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_, select
 
-from .schema import note
+from .schema import change, note
 from .scope import within
 
 __all__ = ["Chosen", "Filter"]
@@ -23,6 +23,8 @@ class Filter:
         speaker: only this speaker.
         source: only this source.
         thread: only this thread.
+        origins: only of these origins; none for all.
+        held: only what is in quarantine, which nothing else shows.
     """
 
     scope: str
@@ -31,22 +33,49 @@ class Filter:
     speaker: str = ""
     source: str = ""
     thread: str = ""
+    origins: tuple[str, ...] = ()
+    held: bool = False
 
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
         """Returns the SQL conditions on table ``note``."""
         found: list[ColumnElement[bool]] = [within(self.scope)]
         if self.known is None:
             found.append(note.c.retired.is_(None))
+            found.append(note.c.held.is_not(None) if self.held else note.c.held.is_(None))
         else:
             found.append(note.c.num <= self.known)
             found.append(or_(note.c.retired.is_(None), note.c.retired > self.known))
+            found.append(_last_of_quarantine(self.known) == ("quarantine" if self.held else "release"))
         if self.as_of:
             # "~" sorts after every digit: 2024-03 reaches to the end of March
             found.append(note.c.happened <= self.as_of + "~")
         for name in ("speaker", "source", "thread"):
             if getattr(self, name):
                 found.append(note.c[name] == getattr(self, name))
+        if self.origins:
+            found.append(note.c.origin.in_(self.origins))
         return tuple(found)
+
+
+def _last_of_quarantine(known: int) -> ColumnElement[str]:
+    """What was last done with a note as of a change: it was put in quarantine, or released, as every note is at first.
+
+    A note remembers only since when it is held now; the change log knows when it was before.
+    """
+    last = (
+        select(change.c.op)
+        .where(
+            change.c.num == note.c.num,
+            change.c.num != change.c.seq,
+            change.c.op.in_(("quarantine", "release")),
+            change.c.seq <= known,
+        )
+        .order_by(change.c.seq.desc())
+        .limit(1)
+        .correlate(note)
+        .scalar_subquery()
+    )
+    return func.coalesce(last, "release")
 
 
 @dataclass(frozen=True, slots=True)

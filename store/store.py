@@ -20,9 +20,10 @@ from .lineages import Lineages
 from .merging import Merging
 from .migrations import VERSION, migrate, version_of
 from .note import Draft, Note, spoken
-from .notes import Notes
+from .notes import Notes, without
 from .postgres import Postgres
 from .progress import positions, reach
+from .quarantine import Quarantine
 from .records import KeysValues
 from .schema import note
 from .selection import Chosen
@@ -92,6 +93,7 @@ class Store:
         self.database: Database = Postgres(location, scope=scope) if isinstance(location, str) else SQLite(location)
         self.notes = Notes(self.database)
         self.lineages = Lineages(self.database, self.notes)
+        self._quarantine = Quarantine(self.database, self.lineages)
         self.words = Words(self.database)
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
@@ -123,13 +125,15 @@ class Store:
         """Replaces a current note by a newer version; all forms change with it.
 
         Raises:
-            InvalidInput: the note was replaced or undone before.
+            InvalidInput: the note was replaced or undone before, or is in quarantine.
             NoteNotFound: it was forgotten meanwhile.
         """
         with self.embedded([draft]), self.changing():
             now = self.notes.get(old.id, old.scope)
             if now.retired is not None:
                 raise InvalidInput(f"note {old.id} is not current any more; its history names the newest version")
+            if now.held is not None:
+                raise InvalidInput(f"note {old.id} is in quarantine; release it first")
             return self.replace(now, draft, op)
 
     def forget(self, chosen: Chosen, *, before: Witness | None = None) -> Forgotten:
@@ -154,7 +158,7 @@ class Store:
             doomed = keys_values.files(nums)
             if before:
                 before(victims, doomed)
-            after = self.notes.followers(nums)
+            after = self.notes.followers(nums, but=nums)
             self.words.remove([item.id for item in after])
             for form in (*self.forms, keys_values):
                 form.remove(ids)
@@ -165,6 +169,30 @@ class Store:
         for path in doomed:
             path.unlink(missing_ok=True)
         return Forgotten(meant, derived, seq, {"notes": len(victims), **removed}, len(doomed))
+
+    def quarantine(self, chosen: Chosen) -> list[Note]:
+        """Puts notes in quarantine, with every version and all that was made of them; returns those that were not.
+
+        Raises:
+            NoteNotFound: an id names no note in the scope; nothing was changed.
+        """
+        with self.changing():
+            items = self._quarantine.to_hold(chosen)
+            if items:
+                self.hold(items)
+        return items
+
+    def release(self, chosen: Chosen) -> list[Note]:
+        """Takes notes out of quarantine, with what was held along with them; returns those that were in it.
+
+        Raises:
+            NoteNotFound: an id names no note in the scope; nothing was changed.
+        """
+        with self.changing():
+            items = self._quarantine.to_release(chosen)
+            if items:
+                self.let_go(items)
+        return items
 
     def undo(self, made: Change) -> Note | None:
         """Undoes a write or a revision.
@@ -277,6 +305,27 @@ class Store:
         self._refresh(after)
         self._reach(seq)
 
+    def hold(self, items: Sequence[Note], *, at: str = "") -> None:
+        """Puts notes in quarantine, now or when an export says it was; turns after them follow those before them."""
+        after = self.notes.followers([item.num for item in items])
+        self.words.remove([item.id for item in after])
+        self.notes.follow(without(after, items))
+        seq = self.notes.mark(items, "quarantine", at=at)
+        self._refresh(after)
+        self._reach(seq)
+
+    def let_go(self, items: Sequence[Note], *, at: str = "") -> None:
+        """Takes notes out of quarantine, now or when an export says it was; they take their place in their threads."""
+        seq = self.notes.mark(items, "release", at=at)
+        turns = [item for item in items if item.thread and item.retired is None]
+        for turn in sorted(turns, key=lambda turn: turn.position):
+            now = self.notes.by_num([turn.num])[turn.num]  # an earlier turn may have come back before it
+            after = self.notes.would_follow(now)
+            self.words.remove([item.id for item in after])
+            self.notes.follow({item.num: now.num for item in after})
+            self._refresh(after)
+        self._reach(seq)
+
     # care
 
     def rebuild(self, names: Sequence[str], *, progressed: Progressed | None = None) -> None:
@@ -333,10 +382,16 @@ class Store:
         wrote = self.notes.find(made.note, made.scope)
         if made.op == "forget" or wrote is None:
             raise CannotUndo(f"the note of change {made.seq} was forgotten; what was forgotten cannot be brought back")
+        if made.op in ("quarantine", "release"):
+            back = "release the note" if made.op == "quarantine" else "put it in quarantine again"
+            raise CannotUndo(f"change {made.seq} is a {made.op}; {back}")
         if made.num != made.seq:
-            raise CannotUndo(f"change {made.seq} took a note back; write the note again to have it")
+            raise CannotUndo(f"change {made.seq} took a note back; to have it, write it again, without the key it had")
+        if wrote.held is not None:
+            raise CannotUndo(f"the note of change {made.seq} is in quarantine; release it first, or forget it")
         if wrote.retired is not None:
-            newest = self.notes.changes.of([item.num for item in self.notes.revisions(made.lineage)])[-1]
+            of_note = self.notes.changes.of([item.num for item in self.notes.revisions(made.lineage)])
+            newest = next(done for done in reversed(of_note) if done.op not in ("quarantine", "release"))
             mend = f"undo change {newest.seq} first" if newest.num == newest.seq else "its note was taken back already"
             raise CannotUndo(f"change {made.seq} is no longer the last of its note; {mend}")
         return wrote

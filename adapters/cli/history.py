@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["history"]
 
+_WORDLESS = {
+    "undo": "taken back; nothing stands in its place",
+    "quarantine": "put in quarantine; no read finds it",
+    "release": "released; reads find it again",
+}
+
 
 @click.command(
     cls=Command,
@@ -51,7 +57,7 @@ def _event(made: Event, before: str) -> tuple[str | Text, ...]:
 
     head = Text(f"change {made.change}  {made.op}  {made.at[:19]} UTC", "bold")
     if made.note is None:
-        return (head, "  taken back; nothing stands in its place", "")
+        return (head, f"  {_WORDLESS[made.op]}", "")
     head.append(f"  {made.note.id}", "dim")
     words = word_diff(before, made.note.text, coloured=console().color_system is not None)
     words.pad_left(2)
