@@ -8,7 +8,7 @@ import click
 
 from ... import __version__
 from ...store.errors import TercetError
-from . import care, moving, reading, writing
+from . import care, moving, reading, trust, writing
 from .chat import chat
 from .graph import graph
 from .history import history
@@ -21,7 +21,7 @@ _SECTIONS = {
     "Try": (demo,),
     "Remember": (writing.write, moving.import_, chat),
     "Look": (reading.read, reading.list_, reading.show_, reading.facts, history, graph, reading.stats),
-    "Change": (writing.revise, writing.undo, writing.forget),
+    "Change": (writing.revise, writing.undo, trust.quarantine, trust.release, writing.forget),
     "Care": (care.doctor, care.rebuild, moving.export),
 }
 

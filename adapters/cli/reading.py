@@ -40,6 +40,7 @@ _LISTED = 100_000  # the most that Memory.notes gives
 @click.option("--as-of", metavar="DATE", help="Only what had happened by then.")
 @click.option("--known-at", metavar="DATE", help="Only what was known by then; change:12 names a change.")
 @click.option("--budget", metavar="TOKENS", type=int, help="Most tokens of all memories together.")
+@click.option("--origin", "origins", metavar="NAME", multiple=True, help="Only of this origin; may be repeated.")
 @click.option("--by", metavar="FORMS", help="Which forms vote, out of words,vectors,triplets,graph.  [default: all]")
 @click.option("--prompt", is_flag=True, help="Print the block for a model's prompt instead.")
 @with_session
@@ -50,6 +51,7 @@ def read(
     as_of: str | None,
     known_at: str | None,
     budget: int | None,
+    origins: tuple[str, ...],
     by: str | None,
     prompt: bool,
 ) -> None:
@@ -62,7 +64,15 @@ def read(
     moment, asked = inputs.known(known_at), inputs.text_of(question)
     forms = [form.strip() for form in by.split(",")] if by else FORMS
     with session.open() as memory, waiting("reading"):
-        recall = memory.read(asked, k=k, as_of=as_of, known_at=moment, budget=None if prompt else budget, by=forms)
+        recall = memory.read(
+            asked,
+            k=k,
+            as_of=as_of,
+            known_at=moment,
+            origins=origins or None,
+            budget=None if prompt else budget,
+            by=forms,
+        )
     block = recall.prompt(budget=budget) if prompt else ""
     if session.as_json:
         session.answer({"prompt": block} if prompt else recall_values(recall))
@@ -162,6 +172,8 @@ def show_(session: Session, id: str) -> None:
 @click.option("--speaker", metavar="NAME", help="Only what this one said.")
 @click.option("--thread", metavar="NAME", help="Only this conversation.")
 @click.option("--source", metavar="WHERE", help="Only from there.")
+@click.option("--origin", "origins", metavar="NAME", multiple=True, help="Only of this origin; may be repeated.")
+@click.option("--held", is_flag=True, help="Only what is in quarantine, which nothing else shows.")
 @click.option("--limit", metavar="N", type=int, default=20, show_default=True, help="At most so many.")
 @click.option("--as-of", metavar="DATE", help="Only what had happened by then.")
 @click.option("--known-at", metavar="DATE", help="Only what was known by then; change:12 names a change.")
@@ -171,6 +183,8 @@ def list_(
     speaker: str | None,
     thread: str | None,
     source: str | None,
+    origins: tuple[str, ...],
+    held: bool,
     limit: int,
     as_of: str | None,
     known_at: str | None,
@@ -178,7 +192,16 @@ def list_(
     """Lists notes, newest first."""
     moment = inputs.known(known_at)
     with session.open() as memory:
-        chosen = partial(memory.notes, speaker=speaker, thread=thread, source=source, as_of=as_of, known_at=moment)
+        chosen = partial(
+            memory.notes,
+            speaker=speaker,
+            thread=thread,
+            source=source,
+            origins=origins or None,
+            held=held,
+            as_of=as_of,
+            known_at=moment,
+        )
         notes = chosen(limit=limit)
         more = len(notes) == limit and len(chosen(limit=min(limit + 1, _LISTED))) > limit
     if session.as_json:

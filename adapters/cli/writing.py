@@ -15,6 +15,7 @@ import click
 from ...store.errors import AdapterError
 from . import inputs
 from .asking import sure
+from .choosing import Meant, with_notes_meant
 from .command import Command, with_session
 from .plain import cut, one_line
 from .screen import labelled, progress, say, show, table, waiting
@@ -147,57 +148,26 @@ def revise(
     tercet list --speaker Ada --json | jq -r .[].id | tercet forget - --yes
     """,
 )
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--speaker", metavar="NAME", help="All that this one said.")
-@click.option("--source", metavar="WHERE", help="All that was said there.")
-@click.option("--thread", metavar="NAME", help="All of this conversation.")
-@click.option("--origin", metavar="NAME", help="All of this origin: user, tool, web, model or import.")
-@click.option("--everything", is_flag=True, help="All of the scope, and of the scopes below it.")
 @click.option("--erase", is_flag=True, help="Remove the bytes from the files too, and look whether they are gone.")
 @click.option("--receipt", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the receipt as JSON.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
-def forget(
-    session: Session,
-    ids: tuple[str, ...],
-    speaker: str | None,
-    source: str | None,
-    thread: str | None,
-    origin: str | None,
-    everything: bool,
-    erase: bool,
-    file: str | None,
-    yes: bool,
-) -> None:
+@with_notes_meant
+def forget(session: Session, meant: Meant, erase: bool, file: str | None, yes: bool) -> None:
     """Forgets notes for good.
 
     All their versions go, and everything that was made of them. This cannot be undone. An ID of - reads one
     ID a line from standard input. Instead of IDs, options say which notes are meant: those that fit all of them,
     in any of their versions.
     """
-    named = {"speaker": speaker, "source": source, "thread": thread, "origin": origin}
-    filters = {name: value for name, value in named.items() if value is not None}
-    if everything:
-        if filters:
-            raise click.UsageError("--everything leaves nothing to choose; leave the other options out")
-        filters = {"scope": session.scope}
-    chosen = [id for one in ids for id in (inputs.text_of("-").split() if one == "-" else [one])]
-    if bool(chosen) == bool(filters):
-        raise click.UsageError(
-            "give IDs, or options that say which notes, not both"
-            if chosen
-            else "standard input names no note"
-            if ids
-            else "give the ID of at least one note, or an option that says which"
-        )
     with session.open() as memory:
-        notes = memory.matching(*dict.fromkeys(chosen), **filters)
+        notes = memory.matching(*meant.ids, **meant.filters)
         if not yes and notes:
             _ask(notes)
         kept = _reserved(file) if file else None
         try:
             with waiting("forgetting"):
-                receipt = memory.forget(*dict.fromkeys(chosen), **filters, erase=erase)
+                receipt = memory.forget(*meant.ids, **meant.filters, erase=erase)
         except BaseException:
             if kept:
                 kept.unlink()

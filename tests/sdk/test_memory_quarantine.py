@@ -211,4 +211,4 @@ def test_a_read_to_act_on_trusts_whom_it_names(memory: Memories) -> None:
     assert len(ada.notes(origins=["web"])) == 5
     for wrong in ([], "user", ["nobody"], 3):
         with pytest.raises(InvalidInput, match="origin"):
-            ada.read("x", origins=wrong)  # type: ignore[arg-type]
+            ada.read("x", origins=wrong)
