@@ -32,7 +32,8 @@ class PgVectors(Embeddings):
     """Exact inner-product search over unit vectors, in the server."""
 
     def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
-        asked = cast(literal(f"[{','.join(map(str, vector.tolist()))}]", String), _Single)
+        written = literal(f"[{','.join(map(str, vector.tolist()))}]", String)
+        asked = select(cast(written, _Single)).scalar_subquery()  # read once, not with every row
         # <#> is the negative inner product, so that the best comes first
         distance = cast(embedding.c.vector, _Single).op("<#>", return_type=Float())(asked).label("distance")
         query = (

@@ -104,22 +104,26 @@ class Postings:
         The scores are positive, larger is better.
         """
         phrases = [[_number(term) for term in found] for word in words if (found := self._tokenizer.phrase(word))]
-        asked = [_array(phrase) for phrase in phrases]
+        first, written = [phrase[0] for phrase in phrases], [_array(phrase) for phrase in phrases]
         hits = self._hits(max(map(len, phrases), default=0))
         # how rare a word is, is counted in the whole store, as FTS5 does
-        counting = f"SELECT a.phrase, count(*) FROM {hits.replace(':asked', '?')} GROUP BY a.phrase"
+        counting = f"SELECT a.phrase, count(*) FROM {hits.format(first='?', written='?')} GROUP BY a.phrase"
         with self._database.overseeing(), self._database.reading() as connection:
             ((total, tokens),) = rows(connection, f"SELECT rows, tokens FROM full_text WHERE name = '{self._name}'")
-            held = dict(rows(connection, counting, asked)) if asked else {}
-        rarity = [_idf(total, held.get(place, 0)) for place in range(1, len(asked) + 1)]
-        average = tokens / total if tokens else 1.0
+            held = dict(rows(connection, counting, first, written)) if phrases else {}
+        given = {
+            "first": first,
+            "written": written,
+            "idf": [_idf(total, held.get(place, 0)) for place in range(1, len(phrases) + 1)],
+            "average": tokens / total if tokens else 1.0,
+        }
+        marks = {name: f":{self._name}_{name}" for name in given}
         sql = f"""
-            SELECT h.num AS num, sum(i.idf * h.frequency * {_K1 + 1} /
-              (h.frequency + {_K1} * ({1 - _B} + {_B} * h.length / :{self._name}_average)) ORDER BY a.phrase) AS score
-            FROM {hits.replace(":asked", f":{self._name}_asked")}
-            JOIN unnest(CAST(:{self._name}_idf AS float8[])) WITH ORDINALITY AS i(idf, phrase) ON i.phrase = a.phrase
+            SELECT h.num AS num, sum(i.idf * h.frequency * {_K1 + 1} / (h.frequency + {_K1} *
+              ({1 - _B} + CAST({_B} AS float8) * h.length / {marks["average"]})) ORDER BY a.phrase) AS score
+            FROM {hits.format(**marks)}
+            JOIN unnest(CAST({marks["idf"]} AS float8[])) WITH ORDINALITY AS i(idf, phrase) ON i.phrase = a.phrase
             GROUP BY h.num"""
-        given = {"asked": asked, "idf": rarity, "average": average}
         bound: list[BindParameter[object]] = [bindparam(f"{self._name}_{name}", value) for name, value in given.items()]
         return text(sql).bindparams(*bound).columns(num=Integer, score=Float).subquery()
 
@@ -146,7 +150,7 @@ class Postings:
                 nums = [row[0] for row in found]
                 expected = [set(part) for part in self._made_of(found)]
                 stored = [set(rows(connection, sql, nums)) for sql in (self._documents, self._postings)]
-                wrong |= {num for one, other in zip(expected, stored, strict=True) for num, *_ in one ^ other}
+                wrong |= {int(row[0]) for one, other in zip(expected, stored, strict=True) for row in one ^ other}
                 documents += len(stored[0])
                 postings += len(stored[1])
             held = f"SELECT (SELECT count(*) FROM {self._name}_document), (SELECT count(*) FROM {self._name}_posting)"
@@ -167,21 +171,26 @@ class Postings:
         return documents, postings
 
     def _hits(self, longest: int) -> str:
-        """Returns what joins the phrases asked for, ``a``, with the rows that hold them, ``h``."""
-        single = f"SELECT p.num, p.frequency, p.length FROM {self._name}_posting p WHERE p.term = w.terms[1]"
+        """Returns what joins the phrases asked for, ``a``, with the rows that hold them, ``h``.
+
+        Terms are compared as plain columns: with anything else PostgreSQL would see whose row it is first, and so read
+        every row.
+        """
+        single = f"SELECT p.num, p.frequency, p.length FROM {self._name}_posting p WHERE p.term = a.term"
         weights = ", ".join(map(str, self._weights))
         several = f"""
             SELECT p.num, sum((CAST(ARRAY[{weights}] AS float8[]))[(place >> 24) + 1]), min(p.length)
             FROM {self._name}_posting p CROSS JOIN LATERAL unnest(p.places) AS place
-            WHERE p.term = w.terms[1] AND cardinality(w.terms) > 1 AND NOT EXISTS (
-              SELECT FROM generate_subscripts(w.terms, 1) AS i WHERE i > 1 AND NOT EXISTS (
+            WHERE p.term = a.term AND a.several AND NOT EXISTS (
+              SELECT FROM unnest(CAST(a.written AS bigint[])) WITH ORDINALITY AS t(term, nth) WHERE NOT EXISTS (
                 SELECT FROM {self._name}_posting q
-                WHERE q.term = w.terms[i] AND q.num = p.num AND place + i - 1 = ANY(q.places)))
+                WHERE q.term = t.term AND q.num = p.num AND place + nth - 1 = ANY(q.places)))
             GROUP BY p.num"""
-        found = f"{single} AND cardinality(w.terms) = 1 UNION ALL {several}" if longest > 1 else single
-        return f"""unnest(CAST(:asked AS text[])) WITH ORDINALITY AS a(written, phrase)
-            CROSS JOIN LATERAL (SELECT CAST(a.written AS bigint[]) AS terms) AS w
-            CROSS JOIN LATERAL ({found}) AS h"""
+        found = f"{single} AND NOT a.several UNION ALL {several}" if longest > 1 else single
+        asked = """(SELECT phrase, term, written, written LIKE '%%,%%' AS several
+            FROM unnest(CAST({first} AS bigint[]), CAST({written} AS text[]))
+            WITH ORDINALITY AS given(term, written, phrase)) AS a"""
+        return f"{asked} CROSS JOIN LATERAL ({found}) AS h"
 
 
 @lru_cache(maxsize=1 << 16)
