@@ -194,9 +194,9 @@ class Postings:
 
 
 @lru_cache(maxsize=1 << 16)
-def _number(term: str) -> int:
+def _number(term: bytes) -> int:
     """Returns the number a token is kept as; that two of a million differ in all but it has a chance of 3e-8."""
-    return int.from_bytes(blake2b(term.encode(), digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(blake2b(term, digest_size=8).digest(), "big", signed=True)
 
 
 def _array(numbers: Collection[int] | map[int]) -> str:

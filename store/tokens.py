@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 __all__ = ["TOKENIZER", "Tokenizer"]
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
+# as bytes: FTS5 cuts a word of over 32 kB, and not always between two characters
+_TOKENS = "SELECT CAST(term AS BLOB), doc, col, offset FROM tokens"
 _COLUMN = 24  # bits before those that number the column; a text of a megabyte has fewer tokens
 
 
@@ -30,23 +32,23 @@ class Tokenizer:
         self._connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(texts, instance)")
         self._insert = f"INSERT INTO texts(rowid, {', '.join(names)}) VALUES ({', '.join('?' * (columns + 1))})"
 
-    def places(self, rows: Iterable[Sequence[object]]) -> dict[int, dict[str, list[int]]]:
+    def places(self, rows: Iterable[Sequence[object]]) -> dict[int, dict[bytes, list[int]]]:
         """Returns, per row, its tokens and where each of them stands.
 
         Args:
             rows: a number, then the texts of the columns.
 
         Returns:
-            Number -> token -> ascending places; neighbouring tokens of a column have neighbouring places, and
+            Number -> token, in UTF-8 -> ascending places; neighbouring tokens of a column have neighbouring places, and
             ``place >> 24`` is the column. A row without tokens has none.
         """
         listed = list(rows)
-        found: dict[int, dict[str, list[int]]] = {int(str(row[0])): {} for row in listed}
+        found: dict[int, dict[bytes, list[int]]] = {int(str(row[0])): {} for row in listed}
         with self._lock:
             self._connection.execute("BEGIN")
             try:
                 self._connection.executemany(self._insert, listed)
-                for term, num, column, offset in self._connection.execute("SELECT term, doc, col, offset FROM tokens"):
+                for term, num, column, offset in self._connection.execute(_TOKENS):
                     found[num].setdefault(term, []).append(self._columns[column] + offset)
             finally:
                 self._connection.execute("ROLLBACK")
@@ -55,9 +57,9 @@ class Tokenizer:
                 listed_places.sort()
         return found
 
-    def phrase(self, word: str) -> list[str]:
+    def phrase(self, word: str) -> list[bytes]:
         """Returns the tokens of what a person thinks one word, in order; full text may see several, or none."""
-        placed: dict[int, str] = {}
+        placed: dict[int, bytes] = {}
         row = (1, word, *[""] * (len(self._columns) - 1))
         for term, where in self.places([row])[1].items():
             placed |= dict.fromkeys(where, term)
