@@ -1,5 +1,6 @@
 """The face of the library: Memory, what it returns, and a dialogue that remembers."""
 
+from ..store.quotas import Limit
 from .dialogue import Dialogue, Reply
 from .history import Event, FormState, Stats
 from .memory import Memory
@@ -10,6 +11,7 @@ __all__ = [
     "Dialogue",
     "Event",
     "FormState",
+    "Limit",
     "Memory",
     "Recall",
     "Receipt",

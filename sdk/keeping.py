@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ..store.draft import checked_text
 from ..store.note import Note
+from ..store.quotas import Limit
+from ..store.scope import checked_scope, covers
 from ..store.store import Store
-from .arguments import checked_forms, chosen
+from .arguments import checked_count, checked_forms, chosen
 from .exchange import export_lines, import_lines
 from .forgetting import forget
 from .reading import FORMS
@@ -37,13 +39,16 @@ class Keeping:
         origin: str | None = None,
         scope: str | None = None,
     ) -> list[Note]:
-        """Returns what `forget` would take with these arguments: every version, oldest first, then what derives."""
+        """Returns what `forget` would take with these arguments: every version, oldest first.
+
+        What was derived from them comes after them; what of it is above this handle's scope goes too, unseen.
+        """
         which = chosen(
             self.scope, ids, what="matching", speaker=speaker, source=source, thread=thread, origin=origin, scope=scope
         )
         with self._store.database.reading():
             found = self._store.lineages.versions(self._store.lineages.chosen(which))
-            return found + self._store.lineages.derived(found)
+            return found + [item for item in self._store.lineages.derived(found) if covers(self.scope, item.scope)]
 
     def forget(
         self,
@@ -131,6 +136,30 @@ class Keeping:
         """
         fields = {"speaker": speaker, "source": source, "thread": thread, "origin": origin, "scope": scope}
         return _counted(self._store.release(chosen(self.scope, ids, what="release", **fields)))
+
+    # limits
+
+    def limit(self, *, scope: str | None = None, notes: int | None = None, bytes: int | None = None) -> None:
+        """Limits what a scope may hold with all scopes below it; what would pass a limit is refused, by any handle.
+
+        Both limits are set anew at each call. Reads and forgets work at any size, and a limit below what is held
+        already stops new writes only.
+
+        Args:
+            scope: the handle's scope or one below it.
+            notes: most notes, every version counted; None for no limit.
+            bytes: most bytes of text as UTF-8, every version counted; None for no limit.
+        """
+        where = checked_scope(self.scope if scope is None else scope, below=self.scope)
+        most = {"notes": notes, "bytes": bytes}
+        checked = {name: checked_count(n, name, 2**62, least=0) for name, n in most.items() if n is not None}
+        with self._store.database.writing():
+            self._store.quotas.set(where, notes=checked.get("notes"), size=checked.get("bytes"))
+
+    def limits(self) -> dict[str, Limit]:
+        """Returns the limits of this scope and of those below it, with what is used of them."""
+        with self._store.database.reading():
+            return self._store.quotas.limits(self.scope)
 
     # care
 

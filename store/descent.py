@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .database import Database
 from .errors import InvalidInput, NoteNotFound
 from .note import Note
+from .scope import covers
 from .shown import shown
 from .statements import rows, rows_in, run_many
 
@@ -106,7 +107,7 @@ class Descent:
             for item in notes:
                 for parent in item.parents:
                     num, scope, held = there.get(parent, (0, "", None))
-                    if scope != item.scope and not scope.startswith(item.scope + "/"):
+                    if not covers(item.scope, scope):
                         raise NoteNotFound(
                             f"no note {shown(parent)} in scope {item.scope!r}; a note can only be made of notes of its "
                             "own scope and below, or it would carry their words elsewhere"

@@ -6,11 +6,15 @@ held on its own account before, or something else that it was made of is still h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .database import Database
 from .lineages import Lineages
 from .note import Note
+from .notes import Notes, without
 from .selection import Chosen
 from .statements import rows_in
+from .turns import Turns
 
 __all__ = ["Quarantine"]
 
@@ -29,11 +33,13 @@ WHERE n.num IN (?) AND (
 
 
 class Quarantine:
-    """Reads who is to be held or released; every method runs in the caller's transaction."""
+    """Holds notes and lets them go; every method runs in the caller's transaction."""
 
-    def __init__(self, database: Database, lineages: Lineages) -> None:
+    def __init__(self, database: Database, notes: Notes, lineages: Lineages, turns: Turns) -> None:
         self._database = database
+        self._notes = notes
         self._lineages = lineages
+        self._turns = turns
 
     def to_hold(self, chosen: Chosen) -> list[Note]:
         """Returns every version of the notes that are meant, then of what was made of them, that is not held yet."""
@@ -59,3 +65,19 @@ class Quarantine:
                 freed += versions
                 nums |= {item.num for item in versions}
         return freed
+
+    def hold(self, items: Sequence[Note], *, at: str) -> int:
+        """Puts notes in quarantine; turns after them follow those before them. Returns the last change."""
+        with self._turns.after([item.num for item in items]) as after:
+            self._notes.follow(without(after, items))
+        return self._notes.mark(items, "quarantine", at=at)
+
+    def let_go(self, items: Sequence[Note], *, at: str) -> int:
+        """Takes notes out of quarantine; they take their place in their threads. Returns the last change."""
+        turns = [item for item in items if item.thread and item.retired is None]
+        for turn in sorted(turns, key=lambda turn: turn.position):
+            now = self._notes.by_num([turn.num])[turn.num]  # an earlier turn may have come back before it
+            after = self._notes.would_follow(now)
+            with self._turns.indexed(after):
+                self._notes.follow({item.num: now.num for item in after})
+        return self._notes.mark(items, "release", at=at)

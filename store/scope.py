@@ -11,7 +11,7 @@ from .errors import InvalidScope
 from .schema import note
 from .shown import shown
 
-__all__ = ["checked_scope", "within"]
+__all__ = ["checked_scope", "covers", "within"]
 
 _SEGMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DEEPEST = 8
@@ -43,6 +43,11 @@ def checked_scope(scope: object, *, below: str | None = None) -> str:
 def _is_well_formed(scope: str) -> bool:
     parts = scope.split("/")
     return len(parts) <= _DEEPEST and all(_SEGMENT.fullmatch(part) for part in parts)
+
+
+def covers(scope: str, other: str) -> bool:
+    """Returns whether a handle of one scope sees another."""
+    return other == scope or other.startswith(scope + "/")
 
 
 def within(scope: str, column: ColumnElement[str] = note.c.scope) -> ColumnElement[bool]:

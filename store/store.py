@@ -20,15 +20,17 @@ from .lineages import Lineages
 from .merging import Merging
 from .migrations import VERSION, migrate, version_of
 from .note import Draft, Note, spoken
-from .notes import Notes, without
+from .notes import Notes
 from .postgres import Postgres
 from .progress import positions, reach
 from .quarantine import Quarantine
+from .quotas import Quotas
 from .records import KeysValues
 from .schema import note
 from .selection import Chosen
 from .sqlite import SQLite
 from .triplets import Triplets
+from .turns import Turns
 from .words import Words
 
 __all__ = ["Forgotten", "Store"]
@@ -93,8 +95,10 @@ class Store:
         self.database: Database = Postgres(location, scope=scope) if isinstance(location, str) else SQLite(location)
         self.notes = Notes(self.database)
         self.lineages = Lineages(self.database, self.notes)
-        self._quarantine = Quarantine(self.database, self.lineages)
+        self.quotas = Quotas(self.database)
         self.words = Words(self.database)
+        self._turns = Turns(self.notes, self.words)
+        self._quarantine = Quarantine(self.database, self.notes, self.lineages, self._turns)
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
         self.vectors: Embeddings | None = self.database.vectors(embedder) if embedder else None
@@ -158,12 +162,10 @@ class Store:
             doomed = keys_values.files(nums)
             if before:
                 before(victims, doomed)
-            after = self.notes.followers(nums, but=nums)
-            self.words.remove([item.id for item in after])
-            for form in (*self.forms, keys_values):
-                form.remove(ids)
-            seq = self.notes.delete(victims, followers=after)
-            self._refresh(after)
+            with self._turns.after(nums, but=nums) as after:
+                for form in (*self.forms, keys_values):
+                    form.remove(ids)
+                seq = self.notes.delete(victims, followers=after)
             removed = {form.name: counts[form.name] - form.count() for form in (*self.forms, keys_values)}
             self._reach(seq)
         for path in doomed:
@@ -224,9 +226,13 @@ class Store:
 
         A handle with fewer forms, for example one without an embedder, may have written to the same folder.
         """
-        with self.database.writing():
-            self._catch_up()
-            yield
+        try:
+            with self.database.writing():
+                self._catch_up()
+                yield
+        except BaseException:
+            self.quotas.recount()
+            raise
 
     @contextmanager
     def embedded(
@@ -254,6 +260,7 @@ class Store:
         """Adds drafts to the notes and to every form."""
         notes, fresh = self.notes.insert(drafts)
         if fresh:
+            self.quotas.check(fresh)
             for form in self.forms:
                 form.add(fresh)
             self._reach(fresh[-1].num)
@@ -288,43 +295,27 @@ class Store:
 
     def replace(self, old: Note, draft: Draft, op: str) -> Note:
         """Adds a newer version of a note; the old one stays in the forms, for reads of the past."""
-        after = self.notes.followers([old.num])
-        self.words.remove([item.id for item in after])
-        new = self.notes.replace(old, draft, op)
-        for form in self.forms:
-            form.add([new])
-        self._refresh(after)
+        with self._turns.after([old.num]):
+            new = self.notes.replace(old, draft, op)
+            self.quotas.check([new])
+            for form in self.forms:
+                form.add([new])
         self._reach(new.num)
         return new
 
     def retire(self, current: Note, *, at: str = "") -> None:
         """Takes a note out of the present, now or when an export says it was."""
-        after = self.notes.followers([current.num])
-        self.words.remove([item.id for item in after])
-        seq = self.notes.retire(current, at=at)
-        self._refresh(after)
+        with self._turns.after([current.num]):
+            seq = self.notes.retire(current, at=at)
         self._reach(seq)
 
     def hold(self, items: Sequence[Note], *, at: str = "") -> None:
-        """Puts notes in quarantine, now or when an export says it was; turns after them follow those before them."""
-        after = self.notes.followers([item.num for item in items])
-        self.words.remove([item.id for item in after])
-        self.notes.follow(without(after, items))
-        seq = self.notes.mark(items, "quarantine", at=at)
-        self._refresh(after)
-        self._reach(seq)
+        """Puts notes in quarantine, now or when an export says it was."""
+        self._reach(self._quarantine.hold(items, at=at))
 
     def let_go(self, items: Sequence[Note], *, at: str = "") -> None:
-        """Takes notes out of quarantine, now or when an export says it was; they take their place in their threads."""
-        seq = self.notes.mark(items, "release", at=at)
-        turns = [item for item in items if item.thread and item.retired is None]
-        for turn in sorted(turns, key=lambda turn: turn.position):
-            now = self.notes.by_num([turn.num])[turn.num]  # an earlier turn may have come back before it
-            after = self.notes.would_follow(now)
-            self.words.remove([item.id for item in after])
-            self.notes.follow({item.num: now.num for item in after})
-            self._refresh(after)
-        self._reach(seq)
+        """Takes notes out of quarantine, now or when an export says it was."""
+        self._reach(self._quarantine.let_go(items, at=at))
 
     # care
 
@@ -367,11 +358,6 @@ class Store:
                     with self.database.writing():
                         form.add(batch)
                         reach(self.database, [form.name], batch[-1].num)
-
-    def _refresh(self, after: Sequence[Note]) -> None:
-        """The words of a note include the turn before it: index those again whose turn before has changed."""
-        if after:
-            self.words.add(list(self.notes.by_num([item.num for item in after]).values()))
 
     def _reach(self, seq: int) -> None:
         # records hang on rows of notes: what is kept of them has always seen the last change

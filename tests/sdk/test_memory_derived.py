@@ -59,6 +59,8 @@ def test_a_summary_above_is_forgotten_from_below(memory: Memories) -> None:
     ada, work = memory("ada"), memory("ada/work")
     note = work.write("The plan is secret.")
     summary = ada.write("There is a secret plan.", derived_from=[note.id])
+    assert [found.id for found in work.matching(note.id)] == [note.id], "what is above is not shown"
+    assert [found.id for found in ada.matching(note.id)] == [note.id, summary.id]
     assert work.forget(note.id).derived == (summary.id,)
     assert ada.notes() == []
 

@@ -186,7 +186,7 @@ BAD: dict[str, Sequence[object]] = {
     "null": ["null"],
     "no header": [json.dumps(write(1))],
     "another header": file(header={"version": 1}),
-    "a later format": file(header={"tercet": 2, "scope": "ada"}),
+    "a later format": file(header={"tercet": 3, "scope": "ada"}),
     "a format that is no number": file(header={"tercet": "1", "scope": "ada"}),
     "the header twice": file(json.dumps(HEADER)),
     "bytes": [b'{"tercet":1,"scope":"ada"}'],
