@@ -2,22 +2,19 @@
 
 import random
 import sys
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
 
-from factories import HashEmbedder, HashEncoder, PatternExtractor  # type: ignore[import-not-found]
+from factories import HashEncoder  # type: ignore[import-not-found]
+from power_work import Life, opened  # type: ignore[import-not-found]
 
-from tercet.sdk import Memory
 from tercet.store.errors import InvalidInput
 
-__all__ = ["BATCH", "counting", "holding", "living", "opening", "writing"]
+__all__ = ["BATCH", "counting", "following", "holding", "living", "opening", "writing"]
 
 BATCH = 60
-
-
-def opened(folder: Path) -> Memory:
-    return Memory(folder, scope="ada", embedder=HashEmbedder(), extractor=PatternExtractor())
 
 
 def living(folder: Path, start: int, seed: int, told: Connection) -> None:
@@ -47,6 +44,15 @@ def living(folder: Path, start: int, seed: int, told: Connection) -> None:
         batch += 1
 
 
+def following(folder: Path, seed: int, start: int, told: Connection) -> None:
+    """Lives on without end from a number on, and tells the numbers that were acknowledged. It is to be killed."""
+    life = Life(opened(folder), seed)
+    told.send(start - 1)
+    for number in count(start):
+        life.do(number)
+        told.send(number)
+
+
 def writing(folder: Path, orders: Connection) -> None:
     """Writes, revises or forgets when it is told to, and says when it is done."""
     memory = opened(folder)
@@ -67,7 +73,7 @@ def counting(folder: Path, times: int, told: Connection) -> None:
     memory = opened(folder)
     errors: list[str] = []
 
-    def count() -> None:
+    def add_up() -> None:
         for _ in range(times):
             while True:
                 newest = memory.notes(source="counter", limit=1)[0]
@@ -80,7 +86,7 @@ def counting(folder: Path, times: int, told: Connection) -> None:
                     errors.append(repr(error))
                     return
 
-    threads = [Thread(target=count) for _ in range(2)]
+    threads = [Thread(target=add_up) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,19 +3,19 @@
 import json
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factories import HashEncoder, disagreements, on_disk  # type: ignore[import-not-found]
+from factories import HashEncoder, disagreements  # type: ignore[import-not-found]
 from power import Entry, Image, Replay  # type: ignore[import-not-found]
-from power_work import opened, state_of  # type: ignore[import-not-found]
+from power_work import file_of, opened, state_of  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
 from tercet.store.checks import check_store
 from tercet.store.errors import TercetError
 
-__all__ = ["Lived", "Verdict", "after_cuts", "cuts", "judge", "lived"]
+__all__ = ["Lived", "Verdict", "after_cuts", "cuts", "images", "judge", "lived"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Verdict:
 
 def judge(
     folder: Path, *, allowed: Sequence[str], known: Sequence[str], erased: Sequence[str] = (), doctor: bool = True
-) -> list[Verdict]:
-    """Opens what is left of a memory and says what is wrong.
+) -> tuple[list[Verdict], str]:
+    """Opens what is left of a memory.
 
     Args:
         folder: the memory's.
@@ -74,42 +74,42 @@ def judge(
         known: digests of every state it was ever in.
         erased: what was acknowledged as erased: no file may hold it.
         doctor: also ask what ``tercet doctor`` finds, which takes as long again.
+
+    Returns:
+        What is wrong, and the digest of the state it is in; empty for one that cannot be opened.
     """
-    wrong = []
+    wrong, state = [], ""
     raw = {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
     back = {f"{needle} in {name}" for name, data in raw.items() for needle in erased if needle.encode() in data}
     if back:
         wrong.append(Verdict("resurrected", f"erased, and in a file again: {sorted(back)[:3]}"))
     try:
-        memory = opened(folder)
+        with opened(folder) as memory:
+            state = state_of(memory._store)
+            wrong += _judge_state(state, allowed, known) + _judge_opened(memory)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is what we look for)
-        return [*wrong, Verdict("unusable", repr(error)[:300])]
-    try:
-        wrong += _judge_opened(memory, allowed, known)
-    except Exception as error:  # noqa: BLE001
-        wrong.append(Verdict("unusable", repr(error)[:300]))
-    finally:
-        memory.close()
-    if not doctor:
-        return wrong
-    failing = [
-        f"{one.check}: {one.detail}"
-        for one in check_store(folder)
-        if one.level == "fail" or (one.check == "keys-values" and one.level != "ok")
-    ]
-    return [*wrong, *(Verdict("disagreement", detail) for detail in failing)]
+        return [*wrong, Verdict("unusable", repr(error)[:300])], state
+    if doctor:
+        wrong += [
+            Verdict("disagreement", f"{one.check}: {one.detail}")
+            for one in check_store(folder)
+            if one.level == "fail" or (one.check == "keys-values" and one.level != "ok")
+        ]
+    return wrong, state
 
 
-def _judge_opened(memory: Memory, allowed: Sequence[str], known: Sequence[str]) -> list[Verdict]:
+def _judge_state(state: str, allowed: Sequence[str], known: Sequence[str]) -> list[Verdict]:
+    if state in allowed:
+        return []
+    if state not in known:
+        return [Verdict("third state", "as it never was")]
+    before = len(known) - 1 - known[::-1].index(state)
+    return [Verdict("lost", f"as after operation {before}, not as after {known.index(allowed[0])}")]
+
+
+def _judge_opened(memory: Memory) -> list[Verdict]:
     store = memory._store
-    wrong = []
-    state = state_of(store)
-    if state not in allowed:
-        kind = "lost" if state in known else "third state"
-        wrong.append(
-            Verdict(kind, f"{known.index(state)} instead of {known.index(allowed[0])}" if kind == "lost" else state)
-        )
-    wrong += [Verdict("disagreement", detail) for detail in disagreements(store)]
+    wrong = [Verdict("disagreement", detail) for detail in disagreements(store)]
     encoder = HashEncoder()
     records = store.keys_values(encoder)
     with store.database.reading() as connection:
@@ -122,7 +122,7 @@ def _judge_opened(memory: Memory, allowed: Sequence[str], known: Sequence[str]) 
         wrong.append(Verdict("record", repr(error)))
     if encoder.encoded:
         wrong.append(Verdict("record", f"{encoder.encoded} rows name a file that is missing or not whole"))
-    folder = on_disk(store).folder / "records"
+    folder = file_of(memory).folder / "records"
     left = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if orphans := left - named:
         wrong.append(Verdict("resurrected", f"{len(orphans)} files that no row names are left after opening"))
@@ -142,36 +142,45 @@ def cuts(diary: Sequence[Entry], count: int, seed: int) -> list[int]:
     return sorted(choose.choice(choose.choice((marks, syncs or marks, anywhere))) for _ in range(count))
 
 
-def after_cuts(
+def images(
     diary: Sequence[Entry], *, count: int, seed: int, home: Path, honest: bool = True
-) -> list[list[Verdict]]:
-    """Cuts the power at many places and judges what is left; one list per image, empty where nothing is wrong.
+) -> Iterator[tuple[int, str, Path]]:
+    """Yields what the disk may hold after a power cut: the place of the cut, words about it, and the folder.
 
     Args:
-        diary: of a life.
+        diary: of what was done to the disk.
         count: how many images.
         seed: of the places and of what survives.
-        home: an empty folder for the images; each is deleted once it is judged.
+        home: an empty folder for the images; each is deleted before the next.
         honest: False for a disk that does not sync.
     """
-    whole, replay, at = lived(diary), Replay(honest=honest), 0
-    verdicts = []
+    replay, at = Replay(honest=honest), 0
     for number, cut in enumerate(cuts(diary, count, seed)):
         while at < cut:
             replay.follow(diary[at])
             at += 1
-        done = sum(1 for place in whole.places if place < cut)
         how = Image.drawn(seed * 1_000_003 + number)
         image = home / f"image-{number}"
         replay.image(how, image)
-        found = judge(
+        yield cut, f"{how}, cut at {cut} of {len(diary)}", image
+        shutil.rmtree(image)
+
+
+def after_cuts(
+    diary: Sequence[Entry], *, count: int, seed: int, home: Path, honest: bool = True
+) -> list[list[Verdict]]:
+    """Cuts the power many times in the life of a memory; one list per image, empty where nothing is wrong."""
+    whole = lived(diary)
+    verdicts: list[list[Verdict]] = []
+    for cut, how, image in images(diary, count=count, seed=seed, home=home, honest=honest):
+        done = sum(1 for place in whole.places if place < cut)
+        found, _ = judge(
             image / "memory",
             allowed=whole.states[max(0, done - 1) : done + 1],
             known=whole.states,
             erased=[needle for needles in whole.erased[:done] for needle in needles],
-            doctor=number % 4 == 0,
+            doctor=len(verdicts) % 4 == 0,
         )
-        shutil.rmtree(image)
-        where = f"{how}, cut at {cut} of {len(diary)}, in or after {whole.verbs[max(0, done - 1) : done + 1]}"
-        verdicts.append([Verdict(one.kind, f"{one.detail} ({where})") for one in found])
+        during = whole.verbs[max(0, done - 1) : done + 1]
+        verdicts.append([Verdict(one.kind, f"{one.detail} ({how}, in or after {during})") for one in found])
     return verdicts

@@ -5,23 +5,20 @@ Run behind faults.c: ``power_sweep.py FOLDER STRIDE VERB ...``; prints one line 
 
 import errno
 import json
-import random
-import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from factories import HashEncoder, on_disk  # type: ignore[import-not-found]
+from factories import HashEncoder  # type: ignore[import-not-found]
 from power_judge import judge  # type: ignore[import-not-found]
 from power_shim import Disk  # type: ignore[import-not-found]
-from power_work import opened, state_of  # type: ignore[import-not-found]
+from power_work import file_of, opened, same_again, state_of  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory, Receipt
-from tercet.store import changes, sqlite
+from tercet.store import sqlite
 from tercet.store.errors import StoreError
 
 __all__ = ["DISKS", "OPERATIONS", "Run", "main"]
@@ -52,20 +49,6 @@ class Run:
     at: int
     told: str
     wrong: list[str]
-
-
-class _Still(datetime):
-    """A clock that stands still, so that two runs write the same rows."""
-
-    @classmethod
-    def now(cls, tz: Any = None) -> "_Still":  # noqa: ANN401
-        return cls(2030, 1, 1, tzinfo=tz)
-
-
-def _same_names(seed: int) -> None:
-    """Makes the ids and the names of files the same in every run."""
-    choose = random.Random(seed)
-    secrets.token_hex = lambda size=16: f"{choose.getrandbits(8 * size):0{2 * size}x}"  # type: ignore[assignment,operator]
 
 
 def _token(number: int) -> str:
@@ -105,11 +88,11 @@ OPERATIONS: dict[str, Callable[[Memory], object]] = {
     "undo": lambda memory: memory.undo(7),
     "encode": lambda memory: memory._store.keys_values(HashEncoder()).records(memory.notes()),
     "rebuild": lambda memory: memory.rebuild(),
-    "checkpoint": lambda memory: on_disk(memory._store).checkpoint(),
+    "checkpoint": lambda memory: file_of(memory).checkpoint(),
     "read": lambda memory: memory.read("Where does Ada live?"),
     "export": lambda memory: list(memory.export()),
-    "open": lambda memory: opened(on_disk(memory._store).folder).close(),
-    "create": lambda memory: opened(on_disk(memory._store).folder.parent / "other" / "new").close(),
+    "open": lambda memory: opened(file_of(memory).folder).close(),
+    "create": lambda memory: opened(file_of(memory).folder.parent / "other" / "new").close(),
 }
 
 
@@ -125,7 +108,7 @@ class Sweep:
         self._home, self._operation, self._disk = home, operation, Disk()
         if operation == "write, log full":
             sqlite._CHECKPOINT_BYTES = 1
-        _same_names(1)
+        same_again("template")
         _template(home / "template")
         memory = self._fresh()
         self._before = state_of(memory._store)
@@ -144,8 +127,8 @@ class Sweep:
     def _fresh(self) -> Memory:
         shutil.rmtree(self._home / "live", ignore_errors=True)
         shutil.copytree(self._home / "template", self._home / "live" / "memory")
-        memory = opened(self._home / "live" / "memory")
-        _same_names(2)
+        memory: Memory = opened(self._home / "live" / "memory")
+        same_again("operation")
         return memory
 
     def _run(self, disk: str, at: int) -> Run | None:
@@ -197,9 +180,8 @@ class Sweep:
         folder = self._home / "live" / "memory"
         shutil.copytree(folder, killed, ignore=shutil.ignore_patterns("*-shm"))
         erased = [_token(0)[-8:]] if isinstance(given, Receipt) and given.erased else []
-        wrong += [
-            f"killed then: {one.kind}: {one.detail}" for one in judge(killed, allowed=known, known=known, doctor=False)
-        ]
+        left, _ = judge(killed, allowed=known, known=known, doctor=False)
+        wrong += [f"killed then: {one.kind}: {one.detail}" for one in left]
         try:
             kept = memory.write("Ada lives in town99 afterwards")
             memory.forget(kept.id)
@@ -207,14 +189,12 @@ class Sweep:
             wrong.append(f"it cannot be written to afterwards: {error!r}"[:300])
         last = state_of(memory._store)
         memory.close()
-        return wrong + [
-            f"{one.kind}: {one.detail}" for one in judge(folder, allowed=[last], known=known, erased=erased)
-        ]
+        left, _ = judge(folder, allowed=[last], known=[*known, last], erased=erased, doctor=told != "ok")
+        return wrong + [f"{one.kind}: {one.detail}" for one in left]
 
 
 def main(home: Path, stride: int, operations: list[str]) -> None:
     """Sweeps operations over every disk; prints runs."""
-    vars(changes)["datetime"] = _Still
     for operation in operations:
         folder = home / operation.replace(" ", "-")
         folder.mkdir()

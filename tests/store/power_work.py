@@ -1,4 +1,4 @@
-"""A life of one memory, told into the disk's diary.
+"""A life of one memory, the same in every run, and told into the disk's diary.
 
 Run behind faults.c: ``power_work.py FOLDER SEED OPERATIONS SYNCHRONOUS``.
 """
@@ -6,21 +6,24 @@ Run behind faults.c: ``power_work.py FOLDER SEED OPERATIONS SYNCHRONOUS``.
 import hashlib
 import json
 import random
+import secrets
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from factories import HashEmbedder, HashEncoder, PatternExtractor, on_disk  # type: ignore[import-not-found]
+from factories import HashEmbedder, HashEncoder, PatternExtractor  # type: ignore[import-not-found]
 from power_shim import Disk  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
-from tercet.store import sqlite
+from tercet.store import changes, sqlite
 from tercet.store.errors import CannotUndo
 from tercet.store.note import Note
+from tercet.store.sqlite import SQLite
 from tercet.store.store import Store
 
-__all__ = ["VERBS", "Life", "main", "opened", "state_of"]
+__all__ = ["VERBS", "Life", "file_of", "main", "opened", "same_again", "state_of"]
 
 VERBS = ("write", "batch", "revise", "forget", "erase", "undo", "encode", "checkpoint", "rebuild", "reopen")
 _WEIGHTS = (8, 4, 4, 3, 2, 3, 4, 3, 1, 1)
@@ -29,6 +32,13 @@ _WEIGHTS = (8, 4, 4, 3, 2, 3, 4, 3, 1, 1)
 def opened(folder: Path) -> Memory:
     """Opens the memory of a life."""
     return Memory(folder, scope="ada", embedder=HashEmbedder(), extractor=PatternExtractor())
+
+
+def file_of(memory: Memory) -> SQLite:
+    """Returns the file of a memory."""
+    if not isinstance(memory._store.database, SQLite):
+        raise TypeError("only a file can fail here")
+    return memory._store.database
 
 
 def state_of(store: Store) -> str:
@@ -47,8 +57,23 @@ def state_of(store: Store) -> str:
     return digest.hexdigest()
 
 
+class _Still(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> "_Still":  # noqa: ANN401
+        return cls(2030, 1, 1, tzinfo=tz)
+
+
+def same_again(seed: str) -> None:
+    """From now on this process gives the same ids, names of files and times as any other after the same call."""
+    choose = random.Random(seed)
+    secrets.token_hex = lambda size=16: f"{choose.getrandbits(8 * size):0{2 * size}x}"  # type: ignore[assignment,operator]
+    vars(changes)["datetime"] = _Still
+
+
 class Life:
-    """Random verbs on one memory; the same seed does the same.
+    """Verbs on one memory, numbered; the same seed and number do the same, whenever they are done.
 
     Args:
         memory: the memory.
@@ -57,41 +82,40 @@ class Life:
 
     def __init__(self, memory: Memory, seed: int) -> None:
         self.memory = memory
-        self._choose = random.Random(seed)
-        self._told = 0
-        self.records = memory._store.keys_values(HashEncoder())
+        self._seed = seed
 
-    def verb(self) -> str:
-        """Chooses what to do next."""
-        return self._choose.choices(VERBS, _WEIGHTS)[0]
+    def verb(self, number: int) -> str:
+        """Returns what is done at a number."""
+        return random.Random(f"{self._seed} verb {number}").choices(VERBS, _WEIGHTS)[0]
 
-    def do(self, verb: str) -> list[str]:
+    def do(self, number: int) -> list[str]:
         """Does it; returns what must not be found in any file any more."""
-        store, memory = self.memory._store, self.memory
+        same_again(f"{self._seed} names {number}")
+        choose = random.Random(f"{self._seed} do {number}")
+        store, memory, verb = self.memory._store, self.memory, self.verb(number)
         notes = memory.notes(limit=1_000)
         if verb == "write" or (verb in ("revise", "forget", "erase", "encode") and len(notes) < 4):
-            memory.write(**self._draft())
+            memory.write(**_draft(number, 0, choose))
         elif verb == "batch":
-            memory.write_many([self._draft() for _ in range(self._choose.randint(2, 20))])
+            memory.write_many([_draft(number, place, choose) for place in range(choose.randint(2, 20))])
         elif verb == "revise":
-            memory.revise(self._choose.choice(notes).id, **self._words())
+            memory.revise(choose.choice(notes).id, **_words(number, 0, choose))
         elif verb in ("forget", "erase"):
-            chosen = self._choose.sample(notes, self._choose.randint(1, 3))
+            chosen = choose.sample(notes, choose.randint(1, 3))
             needles = _needles(store, chosen)
             receipt = memory.forget(*(note.id for note in chosen), erase=verb == "erase")
             return needles if receipt.erased else []
         elif verb == "undo":
             self._undo()
         elif verb == "encode":
-            self.records.records(self._choose.sample(notes, min(len(notes), self._choose.randint(1, 4))))
+            store.keys_values(HashEncoder()).records(choose.sample(notes, choose.randint(1, 4)))
         elif verb == "checkpoint":
-            on_disk(store).checkpoint()
+            file_of(memory).checkpoint()
         elif verb == "rebuild":
             memory.rebuild()
         elif verb == "reopen":
             memory.close()
-            self.memory = opened(on_disk(store).folder)
-            self.records = self.memory._store.keys_values(HashEncoder())
+            self.memory = opened(file_of(memory).folder)
         return []
 
     def _undo(self) -> None:
@@ -100,24 +124,24 @@ class Life:
         except CannotUndo:  # the last thing was a forget
             return
 
-    def _words(self) -> dict[str, Any]:
-        self._told += 1
-        token = f"zq{self._choose.getrandbits(48):012x}"
-        more = " ".join(f"w{self._choose.randrange(10_000)}" for _ in range(self._choose.randint(1, 60)))
-        return {
-            "text": f"Ada lives in town{self._told} apple {token} {more}",
-            "facts": [("Ada", "likes", f"fruit{self._told}")],
-        }
 
-    def _draft(self) -> dict[str, Any]:
-        return {
-            **self._words(),
-            "thread": f"thread {self._choose.randrange(3)}",
-            "happened": "2024-03-09",
-            "speaker": "Ada",
-            "key": f"key {self._told}",
-            "metadata": {"n": self._told},
-        }
+def _words(number: int, place: int, choose: random.Random) -> dict[str, Any]:
+    more = " ".join(f"w{choose.randrange(10_000)}" for _ in range(choose.randint(1, 60)))
+    return {
+        "text": f"Ada lives in town{number}x{place} apple zq{choose.getrandbits(48):012x} {more}",
+        "facts": [("Ada", "likes", f"fruit{number}x{place}")],
+    }
+
+
+def _draft(number: int, place: int, choose: random.Random) -> dict[str, Any]:
+    return {
+        **_words(number, place, choose),
+        "thread": f"thread {choose.randrange(3)}",
+        "happened": "2024-03-09",
+        "speaker": "Ada",
+        "key": f"key {number} {place}",
+        "metadata": {"n": number},
+    }
 
 
 def _needles(store: Store, chosen: Sequence[Note]) -> list[str]:
@@ -137,10 +161,9 @@ def main(folder: Path, seed: int, operations: int, synchronous: str) -> None:
     disk.mark(json.dumps({"begun": "open"}))
     life = Life(opened(folder), seed)
     disk.mark(json.dumps({"done": state_of(life.memory._store), "erased": []}))
-    for _ in range(operations):
-        verb = life.verb()
-        disk.mark(json.dumps({"begun": verb}))
-        erased = life.do(verb)
+    for number in range(operations):
+        disk.mark(json.dumps({"begun": life.verb(number)}))
+        erased = life.do(number)
         disk.mark(json.dumps({"done": state_of(life.memory._store), "erased": erased}))
     # killed here: closing would empty the log
 
