@@ -185,7 +185,13 @@ class Postgres(Database):
             yield
             return
         connection.exec_driver_sql(f"SET LOCAL tercet.scope = '{EVERY_SCOPE}'")
-        yield
+        try:
+            yield
+        except DBAPIError:
+            raise  # the transaction has failed: it answers nothing any more
+        except BaseException:
+            connection.exec_driver_sql(f"SET LOCAL tercet.scope = '{before}'")
+            raise
         connection.exec_driver_sql(f"SET LOCAL tercet.scope = '{before}'")
 
     @contextmanager
