@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..store.beside import copies_beside
+from ..store.errors import StoreError
+from ..store.gone import identity
 from ..store.note import Note
 from ..store.postgres_scrub import ServerScrubbed
 from ..store.scrub import Needles, Scrubbed, needles_of, scrub
 from ..store.selection import Chosen
+from ..store.sqlite import SQLite
 from ..store.store import Store
 from .receipt import Receipt, Step
 
@@ -23,6 +27,7 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
 
     Where no note fits, nothing is changed, and there is nothing to look for.
     """
+    name_of_store = identity(store.database)  # first: what is written later would fill the log again
     needles: list[Needles] = []
 
     def witness(victims: Sequence[Note], files: Sequence[Path]) -> None:
@@ -44,7 +49,9 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
     scrubbed = scrub(store.database, needles[0]) if needles else None
     if scrubbed:
         steps += _told(scrubbed)
+    beside = _beside(store, needles[0]) if needles else []
     return Receipt(
+        store=name_of_store,
         notes=tuple(item.id for item in done.notes),
         derived=tuple(item.id for item in done.derived),
         scope=scope,
@@ -52,8 +59,22 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
         at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
         erased=scrubbed is not None and scrubbed.clean,
         steps=tuple(steps),
-        uncovered=(_ELSEWHERE, *(_left(scrubbed) if done.notes else [])),
-    )
+        uncovered=(_ELSEWHERE, *(_left(scrubbed) if done.notes else []), *beside),
+    ).sealed()
+
+
+def _beside(store: Store, needles: Needles) -> list[str]:
+    """What lies beside the store's folder and holds what was erased; nobody deletes a person's backups."""
+    if not isinstance(store.database, SQLite):
+        return []
+    try:
+        found, _ = copies_beside(store.database.folder, needles.all)
+    except (StoreError, OSError) as error:
+        return [f"what lies beside the store, which could not be searched: {error}"]
+    return [
+        f"{name} beside the store, which holds {count} of the byte strings, until it is deleted"
+        for name, count in sorted(found.items())
+    ]
 
 
 def _told(scrubbed: Scrubbed | ServerScrubbed) -> list[Step]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from ..store.checks import Finding
 from ..store.draft import checked_text
+from ..store.errors import InvalidInput
 from ..store.note import Note
 from ..store.quotas import Limit
 from ..store.scope import checked_scope, covers
@@ -14,6 +16,7 @@ from .exchange import export_lines, import_lines
 from .forgetting import forget
 from .reading import FORMS
 from .receipt import Receipt
+from .verifying import verify
 
 __all__ = ["Keeping"]
 
@@ -136,6 +139,26 @@ class Keeping:
         """
         fields = {"speaker": speaker, "source": source, "thread": thread, "origin": origin, "scope": scope}
         return _counted(self._store.release(chosen(self.scope, ids, what="release", **fields)))
+
+    def verify(self, receipt: Receipt, *, look_for: Sequence[str] = ()) -> list[Finding]:
+        """Looks up anew what a receipt says: that its notes are in no table, form and file, and nobody changed it.
+
+        Args:
+            receipt: what `forget` returned, also one read from a file with `Receipt.from_dict`.
+            look_for: words of what was forgotten, which the receipt does not hold: another process searches every
+                file of the store for them.
+
+        Returns:
+            One finding per thing looked at, each ``"ok"``, ``"warn"`` or ``"fail"``; it is true of now, not for ever.
+
+        Raises:
+            InvalidScope: the receipt is of a scope outside this handle.
+            InvalidInput: words too short to look for.
+        """
+        checked_scope(receipt.scope, below=self.scope)
+        if isinstance(look_for, str):
+            raise InvalidInput("look_for is a list of words; put the one into a list")
+        return verify(self._store, receipt, [checked_text(words, "look_for") for words in look_for])
 
     # limits
 

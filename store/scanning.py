@@ -19,7 +19,7 @@ import base64, json, pathlib, sys
 folder, needles = pathlib.Path(sys.argv[1]), [base64.b64decode(n) for n in json.load(sys.stdin)]
 overlap = max(map(len, needles), default=1) - 1
 found = {}
-for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+for path in [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file()):
     tail = b""
     try:
         file = path.open("rb")
@@ -31,7 +31,7 @@ for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             for place, needle in enumerate(needles):
                 hits = data.count(needle) - tail.count(needle)
                 if hits:
-                    name = str(path.relative_to(folder))
+                    name = path.name if path == folder else str(path.relative_to(folder))
                     found.setdefault(name, [0] * len(needles))[place] += hits
             tail = data[-overlap:] if overlap else b""
 print(json.dumps(found))
@@ -39,7 +39,7 @@ print(json.dumps(found))
 
 
 def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
-    """Counts, in another process, how many of the needles each file below a folder holds; others are left out.
+    """Counts, in another process, how many of the needles a file, or each below a folder, holds; others are left out.
 
     Raises:
         StoreError: the scanning process failed, or could not be started; its message is passed on.

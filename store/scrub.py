@@ -28,7 +28,7 @@ from .schema import embedding, mention, meta, note, relation, triplet
 from .sqlite import SQLite
 from .synced import sync_folder
 
-__all__ = ["Needles", "Scrubbed", "needles_of", "scrub", "scrub_file"]
+__all__ = ["Needles", "Scrubbed", "held_elsewhere", "needles_of", "pieces_of", "scrub", "scrub_file"]
 
 _SHORTEST = 6  # bytes; shorter runs are found by chance
 _MOST = 16  # words of a note
@@ -159,6 +159,18 @@ def _sync_log(database: SQLite) -> None:
         elif path.exists():
             with path.open("r+b") as file:  # Windows syncs only what may be written to
                 os.fsync(file.fileno())
+
+
+def pieces_of(told: str) -> list[str]:
+    """Returns middles of the longest words of a text: full text may drop their beginnings and their endings."""
+    words = {word for word in words_of(told) if word.isascii() and len(word) >= _SHORTEST + 2}
+    longest = sorted(words, key=lambda word: (-len(word), word))
+    return [spelt for word in longest[:_MOST] for spelt in dict.fromkeys((word[2:8], word[2:8].lower()))]
+
+
+def held_elsewhere(connection: Connection, words: str) -> bool:
+    """Returns whether what remains in the store holds these characters, so that finding them would prove nothing."""
+    return _elsewhere(connection, words, ())
 
 
 def _pieces(victims: Sequence[Note]) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ...store.errors import EngineError, MissingExtra
+from ...store.errors import EngineError, InvalidInput, MissingExtra
 from .command import Command, with_session
 from .plain import one_line
 from .screen import labelled, progress, show, table, waiting
@@ -31,22 +31,31 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     epilog="""
     tercet doctor
     tercet doctor --erase
+    tercet doctor --receipt receipt.json --look-for zanzibar
     tercet doctor --model Qwen/Qwen3-0.6B
     """,
 )
 @click.option("--model", metavar="NAME", help="Examine a model instead: a folder, or a name on the Hugging Face hub.")
 @click.option("--erase", is_flag=True, help="Also remove what is left of forgotten notes in the files.")
+@click.option("--receipt", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Verify a receipt instead.")
+@click.option("--look-for", metavar="WORDS", multiple=True, help="With --receipt: search all files; may be repeated.")
 @with_session
-def doctor(session: Session, model: str | None, erase: bool) -> None:
-    """Checks a memory and this machine, or a model.
+def doctor(session: Session, model: str | None, erase: bool, file: str | None, look_for: tuple[str, ...]) -> None:
+    """Checks a memory and this machine, a model, or a receipt.
 
     Of a memory: files, database, and whether every form fits the notes. Of a model: whether it attends to memories
-    exactly as to their words in its prompt. Exits with 1 if something fails.
+    exactly as to their words in its prompt. Of a receipt: whether what it says is gone is gone. Exits with 1 if
+    something fails.
     """
+    if (model is not None) + erase + (file is not None) > 1:
+        raise click.UsageError("--erase is for a memory, --model for a model, --receipt for a receipt")
+    if look_for and file is None:
+        raise click.UsageError("--look-for verifies a receipt; name it with --receipt")
     if model is not None:
-        if erase:
-            raise click.UsageError("--erase is for a memory, --model for a model")
         _examine(session, model)
+        return
+    if file is not None:
+        _verify(session, Path(file), look_for)
         return
     from ...store.checks import Finding, check_machine, check_store, empty_log
 
@@ -58,6 +67,20 @@ def doctor(session: Session, model: str | None, erase: bool) -> None:
         else:
             found += check_store(folder)
             found += [empty_log(folder)] if erase and all(one.level != "fail" for one in found) else []
+    _answer(session, found)
+
+
+def _verify(session: Session, file: Path, look_for: tuple[str, ...]) -> None:
+    """Prints what is found about a receipt; whoever has the folder may verify those of every scope."""
+    from ...sdk.receipt import Receipt
+    from ...store.strict_json import loads_strict
+
+    values = loads_strict(file.read_text(encoding="utf-8", errors="replace"))
+    if not isinstance(values, dict):
+        raise InvalidInput(f"{file} is no receipt of Tercet: it is not a JSON object")
+    receipt = Receipt.from_dict(values)
+    with replace(session, scope=receipt.scope).open() as memory, waiting("looking"):
+        found = memory.verify(receipt, look_for=look_for)
     _answer(session, found)
 
 
