@@ -260,7 +260,7 @@ def main(cycles: int, count: int, stride: int, target: Path | None) -> None:
         raise click.ClickException(reason)
     console, started = Console(), time.perf_counter()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # before Python 3.13 servers do not know it
-    get_context("forkserver").set_forkserver_preload(["children", "benchmarks.crash_naive"])
+    get_context("forkserver").set_forkserver_preload(["children", "benchmarks.crash"])
     forkserver.ensure_running()
     memory = Path("/dev/shm")  # a kill does not care what the disk is, and a power cut is made here
     with (

@@ -73,7 +73,7 @@ def judge(
         allowed: digests of the states it may be in.
         known: digests of every state it was ever in.
         erased: what was acknowledged as erased: no file may hold it.
-        doctor: also ask what ``tercet doctor`` finds, which takes as long again.
+        doctor: also read, and ask what ``tercet doctor`` finds, which takes twice as long again.
 
     Returns:
         What is wrong, and the digest of the state it is in; empty for one that cannot be opened.
@@ -87,6 +87,8 @@ def judge(
         with opened(folder) as memory:
             state = state_of(memory._store)
             wrong += _judge_state(state, allowed, known) + _judge_opened(memory)
+            if doctor:
+                wrong += _judge_read(memory)
     except Exception as error:  # noqa: BLE001  (whatever it is, it is what we look for)
         return [*wrong, Verdict("unusable", repr(error)[:300])], state
     if doctor:
@@ -126,6 +128,11 @@ def _judge_opened(memory: Memory) -> list[Verdict]:
     left = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if orphans := left - named:
         wrong.append(Verdict("resurrected", f"{len(orphans)} files that no row names are left after opening"))
+    return wrong
+
+
+def _judge_read(memory: Memory) -> list[Verdict]:
+    wrong = []
     if newest := memory.notes(limit=1):
         found = [item.why.votes for item in memory.read(newest[0].text, k=1_000) if item.note.id == newest[0].id]
         if missing := {"words", "vectors", "triplets"} - {form for votes in found for form in votes}:
