@@ -214,8 +214,8 @@ class Postgres(Database):
 
     def _tables(self, connection: Connection) -> list[str]:
         found = connection.exec_driver_sql(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = quote_ident(current_schema())::regnamespace "
-            "ORDER BY relname"
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = quote_ident(current_schema())::regnamespace ORDER BY relname"
         )
         return [str(name) for name in found.scalars()]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import StoreError
 
-__all__ = ["scan"]
+__all__ = ["absent", "scan"]
 
 # Reads every file of the folder piece by piece and counts each needle; runs without any of our code.
 _SCAN = """
@@ -39,11 +39,21 @@ print(json.dumps(found))
 
 
 def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
-    """Counts, in another process, how many of the needles a file, or each below a folder, holds; others are left out.
+    """Counts, in another process, how many of the needles each file below a folder holds; others are left out.
 
     Raises:
         StoreError: the scanning process failed, or could not be started; its message is passed on.
     """
+    return {name: sum(1 for count in hits if count) for name, hits in _counted(folder, needles).items()}
+
+
+def absent(folder: Path, needles: Sequence[bytes]) -> list[bytes]:
+    """Returns the needles that no file below a folder holds, looked for as `scan` does."""
+    counts = _counted(folder, needles).values()
+    return [needle for place, needle in enumerate(needles) if not any(hits[place] for hits in counts)]
+
+
+def _counted(folder: Path, needles: Sequence[bytes]) -> dict[str, list[int]]:
     asked = json.dumps([base64.b64encode(needle).decode() for needle in needles])
     try:
         done = subprocess.run(
@@ -58,4 +68,4 @@ def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
     if done.returncode:
         raise StoreError(f"the scan for erased bytes failed: {done.stderr.strip()[-300:]}")
     counts: dict[str, list[int]] = json.loads(done.stdout)
-    return {name: sum(1 for count in hits if count) for name, hits in counts.items()}
+    return counts

@@ -38,7 +38,7 @@ class Triplets:
     def __init__(self, database: Database, extractor: Extractor | None) -> None:
         self._database = database
         self._extractor = extractor
-        self._index = database.full_text("fact_words", source="triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0))
+        self.index = database.full_text("fact_words", source="triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0))
         self.relations = Relations(database)
 
     def add(self, notes: Sequence[Note]) -> None:
@@ -53,14 +53,14 @@ class Triplets:
                         _row(last + len(found) + place, item, fact) for place, fact in enumerate(self._facts(item), 1)
                     ]
             insert(connection, triplet, _COLUMNS, found)
-        self._index.add(range(last + 1, last + len(found) + 1))
+        self.index.add(range(last + 1, last + len(found) + 1))
 
     def remove(self, ids: Collection[str]) -> None:
         """Takes the triplets of notes out, and out of the full text."""
         with self._database.reading() as connection:
             notes = nums_of(connection, ids)
             nums = [num for (num,) in rows_in(connection, "SELECT num FROM triplet WHERE note IN (?)", notes)]
-            self._index.remove(nums)
+            self.index.remove(nums)
             run_in(connection, "DELETE FROM triplet WHERE note IN (?)", notes)
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
@@ -68,7 +68,7 @@ class Triplets:
         words = telling(cue.text)
         if not words or k < 1:
             return []
-        found = self._index.matching(words)
+        found = self.index.matching(words)
         score = found.c.score * triplet.c.confidence
         query = (
             select(triplet.c.note, triplet.c.subject, triplet.c.relation, triplet.c.object, score)
@@ -90,7 +90,7 @@ class Triplets:
 
     def clear(self) -> None:
         """Empties the form."""
-        self._index.clear()
+        self.index.clear()
         with self._database.reading() as connection:
             connection.execute(triplet.delete())
 

@@ -39,25 +39,25 @@ class Words:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._index = database.full_text(
+        self.index = database.full_text(
             "words", source="words_source", columns=tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values())
         )
 
     def add(self, notes: Sequence[Note]) -> None:
         """Indexes notes; those in the index already stay as they are."""
-        self._index.add([item.num for item in notes])
+        self.index.add([item.num for item in notes])
 
     def remove(self, ids: Collection[str]) -> None:
         """Takes notes out of the index, while their rows still exist."""
         with self._database.reading() as connection:
-            self._index.remove(nums_of(connection, ids))
+            self.index.remove(nums_of(connection, ids))
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks by BM25; the scores are positive, larger is better."""
         words = telling(cue.text)
         if not words or k < 1:
             return []
-        found = self._index.matching(words)
+        found = self.index.matching(words)
         query = (
             select(note.c.num, found.c.score)
             .select_from(note.join(found, note.c.num == found.c.num))
@@ -75,11 +75,11 @@ class Words:
 
     def clear(self) -> None:
         """Empties the index."""
-        self._index.clear()
+        self.index.clear()
 
     def count(self) -> int:
         """Returns how many notes are indexed."""
-        return self._index.count()
+        return self.index.count()
 
     def _containing(self, question: str, k: int, among: Among) -> list[Hit]:
         """Scripts without blanks between words: FTS5 sees one long word, so look for the characters themselves."""

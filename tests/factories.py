@@ -165,7 +165,7 @@ def disagreements(store: Store) -> list[str]:
         wrong += [
             f"{index} does not fit {misfits}"
             for index, form in (("words", store.words), ("fact_words", store.triplets))
-            if isinstance(form._index, Postings) and (misfits := form._index.misfits())
+            if isinstance(form.index, Postings) and (misfits := form.index.misfits())
         ]
         return wrong
     with store.database.writing() as connection:

@@ -32,13 +32,13 @@ class Server:
         self.home = Path(tempfile.mkdtemp(prefix="tercet-postgres-"))
         self.server: Any = pgserver.get_server(self.home / "data", cleanup_mode="stop")
         self.superuser = self.server.get_uri()
-        self._run(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
-        self._run(f"CREATE DATABASE tercet OWNER {ROLE}")
+        self.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
+        self.execute(f"CREATE DATABASE tercet OWNER {ROLE}")
         if not durable:
-            self._run("ALTER SYSTEM SET fsync = off")
-            self._run("SELECT pg_reload_conf()")
+            self.execute("ALTER SYSTEM SET fsync = off")
+            self.execute("SELECT pg_reload_conf()")
         self.superuser = self.superuser.replace("/postgres?", "/tercet?")
-        self._run("CREATE EXTENSION vector")
+        self.execute("CREATE EXTENSION vector")
         self.database = self.superuser.replace("postgres:@", f"{ROLE}@")
         self._made: set[str] = set()
 
@@ -46,23 +46,24 @@ class Server:
         """Returns where a memory of this name is; each name is made once and then stays the same place."""
         schema = name or f"m{secrets.token_hex(6)}"
         if schema not in self._made:
-            self._run(f'CREATE SCHEMA "{schema}" AUTHORIZATION {ROLE}')
+            self.execute(f'CREATE SCHEMA "{schema}" AUTHORIZATION {ROLE}')
             self._made.add(schema)
         return f'{self.database}&options=-csearch_path%3D"{schema}",public'
 
     def drop(self) -> None:
         """Drops every memory."""
         for schema in self._made:
-            self._run(f'DROP SCHEMA "{schema}" CASCADE')
+            self.execute(f'DROP SCHEMA "{schema}" CASCADE')
         self._made.clear()
 
-    def _run(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
+        """Runs a statement as a superuser, by itself."""
         with self._connect(self.superuser, autocommit=True) as connection:
             connection.execute(statement)
 
     def kill(self) -> None:
         """Kills the server, as when its machine goes down, and starts it again."""
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         processes = psutil.Process(self.server.get_pid())
         for process in [processes, *processes.children(recursive=True)]:

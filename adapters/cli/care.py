@@ -58,11 +58,15 @@ def doctor(session: Session, model: str | None, erase: bool, file: str | None, l
         _verify(session, Path(file), look_for)
         return
     from ...store.checks import Finding, check_machine, check_store, empty_log
+    from ...store.postgres_checks import check_server, empty_server
 
     folder = Path(session.location)
     with waiting("looking"):
         found = [*check_machine(), _embedder()]
-        if not (folder / "memory.db").exists():
+        if "://" in session.location:
+            found += check_server(session.location)
+            found += [empty_server(session.location)] if erase and all(one.level != "fail" for one in found) else []
+        elif not (folder / "memory.db").exists():
             found.append(Finding("memory", "warn", f"none at {folder} yet"))
         else:
             found += check_store(folder)

@@ -1,4 +1,4 @@
-"""Many processes over one PostgreSQL: nothing is lost, nobody waits for ever, a kill leaves the old or the new state."""
+"""Many processes over one PostgreSQL: nothing is lost, nobody waits for ever, a kill leaves old or new state."""
 
 import multiprocessing
 import os

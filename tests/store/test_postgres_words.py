@@ -40,7 +40,7 @@ class Pair:
         found = []
         for one in (self.here, self.there):
             with one._store.database.reading() as connection:
-                matching = one._store.words._index.matching(words)
+                matching = one._store.words.index.matching(words)
                 found.append({int(num): float(score) for num, score in connection.execute(matching.select())})
         return found
 
