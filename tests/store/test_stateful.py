@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,12 @@ from factories import HashEncoder, Memories, disagreements  # type: ignore[impor
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from stateful_model import Memo, Model, sees  # type: ignore[import-not-found]
 
-from tercet.sdk import Memory
-from tercet.store.errors import CannotUndo, InvalidInput, InvalidScope, KeyReused, NoteNotFound
+from tercet.sdk import Memory, Receipt
+from tercet.store.errors import CannotUndo, InvalidInput, InvalidScope, KeyReused, LimitExceeded, NoteNotFound
 from tercet.store.note import Note
+from tercet.store.schema import change
 
 SCOPES = ("ada", "ada/work", "ada0")
 WORDS = "apple pear river Lisbon Porto Ada Mia where likes 日本".split()
@@ -24,54 +26,7 @@ bodies = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
 threads = st.sampled_from(["", "", "t", "u"])
 homes = st.none() | st.tuples(st.sampled_from(PEOPLE), st.sampled_from(["Lisbon", "Porto", "Faro"]))
 picks = st.integers(0, 1000)
-
-
-@dataclass
-class Memo:
-    """One version of a note, as the model knows it."""
-
-    id: str
-    text: str
-    scope: str
-    thread: str
-    lineage: str
-    num: int
-    home: tuple[str, str] | None
-    key: str | None = None
-    replaces: str | None = None
-    current: bool = True
-    taken_back: bool = False
-
-
-@dataclass
-class Model:
-    """What must be remembered."""
-
-    memos: dict[str, Memo] = field(default_factory=dict)
-    turns: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (scope, thread) -> lineages in order
-    moments: list[frozenset[str]] = field(default_factory=lambda: [frozenset()])  # per change: what was current
-    forgotten: dict[str, str] = field(default_factory=dict)  # id -> text
-
-    def current(self, scope: str) -> list[Memo]:
-        """Visible to a handle, newest first."""
-        found = [memo for memo in self.memos.values() if memo.current and sees(scope, memo.scope)]
-        return sorted(found, key=lambda memo: -memo.num)
-
-    def of(self, lineage: str) -> Memo:
-        return next(memo for memo in self.memos.values() if memo.lineage == lineage and memo.current)
-
-    def previous(self, memo: Memo) -> str:
-        turns = self.turns[memo.scope, memo.thread] if memo.thread else [memo.lineage]
-        place = turns.index(memo.lineage)
-        return self.of(turns[place - 1]).text if place else ""
-
-    def changed(self, times: int = 1) -> None:
-        now = frozenset(memo.id for memo in self.memos.values() if memo.current)
-        self.moments += [now] * times
-
-
-def sees(scope: str, other: str) -> bool:
-    return other == scope or other.startswith(scope + "/")
+speakers = st.sampled_from(["", "", *PEOPLE])
 
 
 class Comparison(RuleBasedStateMachine):
@@ -92,14 +47,40 @@ class Comparison(RuleBasedStateMachine):
 
     # what a test does
 
-    @rule(scope=scopes, body=bodies, thread=threads, home=homes, keyed=st.booleans())
-    def write(self, scope: str, body: str, thread: str, home: tuple[str, str] | None, keyed: bool) -> None:
+    @rule(scope=scopes, body=bodies, thread=threads, home=homes, keyed=st.booleans(), speaker=speakers)
+    def write(
+        self, scope: str, body: str, thread: str, home: tuple[str, str] | None, keyed: bool, speaker: str
+    ) -> None:
         text, key = self._text(body), f"key {self.counter}" if keyed else None
         facts = [(home[0], "lives in", home[1])] if home else []
-        note = self.handles[scope].write(text, thread=thread, facts=facts, key=key)
+        note = self.handles[scope].write(text, thread=thread, facts=facts, key=key, speaker=speaker)
         assert note.text == text
         self._written(note, home)
         self.model.changed()
+
+    @rule(scope=scopes, body=bodies, thread=threads, chosen=st.lists(picks, min_size=1, max_size=3))
+    def sum_up(self, scope: str, body: str, thread: str, chosen: list[int]) -> None:
+        memos = [memo for pick in chosen if (memo := self._pick(list(self.model.memos.values()), pick))]
+        ids, text = [memo.id for memo in memos], self._text(body)
+        if not all(sees(scope, memo.scope) for memo in memos):
+            with pytest.raises(NoteNotFound):
+                self.handles[scope].write(text, derived_from=ids)
+        elif self._held(ids):
+            with pytest.raises(InvalidInput, match="in quarantine"):
+                self.handles[scope].write(text, derived_from=ids)
+        else:
+            self._written(self.handles[scope].write(text, thread=thread, derived_from=ids), None)
+            self.model.changed()
+
+    @rule(scope=scopes, over=st.booleans())
+    def limit(self, scope: str, over: bool) -> None:
+        """A full scope takes nothing more, by any handle that writes into it; then it is opened again."""
+        handle, used = self.handles[scope], sum(sees(scope, memo.scope) for memo in self.model.memos.values())
+        handle.limit(notes=used + 1 - over)
+        assert handle.limits()[scope].used_notes == used
+        with pytest.raises(LimitExceeded):
+            handle.write_many([self._text("too"), self._text("many")][: 2 - over])
+        handle.limit()
 
     @rule(scope=scopes, written=st.lists(st.tuples(bodies, threads, homes), min_size=2, max_size=5))
     def write_many(self, scope: str, written: list[tuple[str, str, tuple[str, str] | None]]) -> None:
@@ -117,7 +98,8 @@ class Comparison(RuleBasedStateMachine):
             facts = [(memo.home[0], "lives in", memo.home[1])] if memo.home else []
             handle = self.handles[memo.scope]
             if same:
-                assert handle.write(memo.text, thread=memo.thread, facts=facts, key=memo.key).id == memo.id
+                again = handle.write(memo.text, thread=memo.thread, facts=facts, key=memo.key, speaker=memo.speaker)
+                assert again.id == memo.id
             else:
                 with pytest.raises(KeyReused):
                     handle.write_many(["not written", {"text": "other", "key": memo.key}])
@@ -135,8 +117,12 @@ class Comparison(RuleBasedStateMachine):
         elif not memo.current:
             with pytest.raises(InvalidInput, match="not current"):
                 self.handles[scope].revise(memo.id, text, facts=facts)
+        elif self._held([memo.id, *self.model.newest(memo)]):
+            with pytest.raises(InvalidInput, match="in quarantine"):
+                self.handles[scope].revise(memo.id, text, facts=facts)
         else:
-            self._replaced(memo, self.handles[scope].revise(memo.id, text, facts=facts), home)
+            parents = self.model.newest(memo)
+            self._replaced(memo, self.handles[scope].revise(memo.id, text, facts=facts), home, parents)
 
     @rule(pick=picks)
     def undo(self, pick: int) -> None:
@@ -144,21 +130,24 @@ class Comparison(RuleBasedStateMachine):
         if not memo:
             return
         handle = self.handles[memo.scope]
-        if not memo.current:
+        earlier = self.model.memos[memo.replaces] if memo.replaces else None
+        if not memo.current or self._held([memo.id]):
             with pytest.raises(CannotUndo):
                 handle.undo(memo.num)
-        elif memo.replaces is None:
+        elif earlier and self._held(earlier.parents):
+            with pytest.raises(InvalidInput, match="in quarantine"):
+                handle.undo(memo.num)
+        elif earlier is None:
             assert handle.undo(memo.num) is None
             memo.current, memo.taken_back = False, True
             if memo.thread:
                 self.model.turns[memo.scope, memo.thread].remove(memo.lineage)
             self.model.changed()
         else:
-            earlier = self.model.memos[memo.replaces]
             note = handle.undo(memo.num)
             assert note
             assert note.text == earlier.text
-            self._replaced(memo, note, earlier.home)
+            self._replaced(memo, note, earlier.home, earlier.parents)
 
     @rule(scope=scopes, chosen=st.lists(picks, min_size=1, max_size=3), erase=st.integers(0, 9).map(lambda n: n == 0))
     def forget(self, scope: str, chosen: list[int], erase: bool) -> None:
@@ -172,16 +161,43 @@ class Comparison(RuleBasedStateMachine):
             return
         receipt = self.handles[scope].forget(*ids, erase=erase)
         assert receipt.erased == erase
-        lineages = {memo.lineage for memo in memos}
-        gone = [memo for memo in self.model.memos.values() if memo.lineage in lineages]
-        assert set(receipt.notes) == {memo.id for memo in gone}
-        for memo in gone:
-            del self.model.memos[memo.id]
-            self.model.forgotten[memo.id] = memo.text
-            turns = self.model.turns.get((memo.scope, memo.thread), [])
-            if memo.lineage in turns:
-                turns.remove(memo.lineage)
-        self.model.changed(len(gone))
+        self._forgotten(receipt, {memo.lineage for memo in memos})
+
+    @rule(scope=scopes, within=scopes, speaker=speakers)
+    def forget_by_filter(self, scope: str, within: str, speaker: str) -> None:
+        if not sees(scope, within):
+            with pytest.raises(InvalidScope):
+                self.handles[scope].forget(scope=within, speaker=speaker or None)
+        elif speaker:
+            receipt = self.handles[scope].forget(scope=within, speaker=speaker)
+            self._forgotten(receipt, self._meant(within, speaker))
+
+    @rule(scope=scopes, speaker=speakers, pick=picks, back=st.booleans())
+    def quarantine(self, scope: str, speaker: str, pick: int, back: bool) -> None:
+        handle, memo = self.handles[scope], self._pick(list(self.model.memos.values()), pick)
+        verb = handle.release if back else handle.quarantine
+        if speaker:
+            meant, count = self._meant(scope, speaker), verb(speaker=speaker)
+        elif memo and sees(scope, memo.scope):
+            meant, count = {memo.lineage}, verb(memo.id)
+        else:
+            with pytest.raises(NoteNotFound):
+                verb(memo.id if memo else "0" * 16)
+            return
+        before = dict(self.model.held)
+        moved = self.model.release(meant) if back else self.model.hold(meant)
+        assert count == len(moved)
+        after, self.model.held = self.model.held, before
+        logged = handle._store.notes.changes.select(change.c.seq >= len(self.model.moments))
+        assert {made.note for made in logged} == {memo.id for memo in self.model.versions(moved)}
+        for made in logged:  # one change per version; a note is shown as long as its current one is not held
+            if self.model.memos[made.note].current:
+                if back:
+                    del self.model.held[made.lineage]
+                else:
+                    self.model.held[made.lineage] = after[made.lineage]
+            self.model.changed()
+        self.model.held = after
 
     @rule(pick=picks)
     def encode(self, pick: int) -> None:
@@ -208,6 +224,7 @@ class Comparison(RuleBasedStateMachine):
             assert list(copy.export()) == lines
             assert seen(copy) == seen(self.handles[scope])
             assert disagreements(copy._store) == []
+        shutil.rmtree(self.home / f"copy-{self.counter}", ignore_errors=True)
 
     @precondition(lambda self: self.model.forgotten)
     @rule(scope=scopes, pick=picks)
@@ -241,6 +258,12 @@ class Comparison(RuleBasedStateMachine):
             notes = handle.notes(limit=1000)
             assert [(note.id, note.text, note.scope) for note in notes] == [(m.id, m.text, m.scope) for m in expected]
             assert [note.previous for note in notes] == [self.model.previous(memo) for memo in expected]
+            assert [set(note.parents) for note in notes] == [set(memo.parents) for memo in expected]
+            assert [note.stale for note in notes] == [self.model.stale(memo) for memo in expected]
+            held = [
+                m.id for m in self.model.memos.values() if m.current and self._held([m.id]) and sees(scope, m.scope)
+            ]
+            assert {note.id for note in handle.notes(held=True, limit=1000)} == set(held)
 
     @invariant()
     def newest_words_are_found_by_every_form(self) -> None:
@@ -279,16 +302,58 @@ class Comparison(RuleBasedStateMachine):
         return memos[pick % len(memos)] if memos else None
 
     def _written(self, note: Note, home: tuple[str, str] | None) -> None:
-        self.model.memos[note.id] = Memo(note.id, note.text, note.scope, note.thread, note.id, note.num, home, note.key)
+        self.model.memos[note.id] = Memo(
+            note.id,
+            note.text,
+            note.scope,
+            note.thread,
+            note.id,
+            note.num,
+            home,
+            speaker=note.speaker,
+            parents=note.parents,
+            key=note.key,
+        )
         if note.thread:
             self.model.turns.setdefault((note.scope, note.thread), []).append(note.id)
 
-    def _replaced(self, old: Memo, note: Note, home: tuple[str, str] | None) -> None:
+    def _replaced(self, old: Memo, note: Note, home: tuple[str, str] | None, parents: Sequence[str]) -> None:
         old.current = False
         self.model.memos[note.id] = Memo(
-            note.id, note.text, note.scope, note.thread, old.lineage, note.num, home, replaces=old.id
+            note.id,
+            note.text,
+            note.scope,
+            note.thread,
+            old.lineage,
+            note.num,
+            home,
+            speaker=note.speaker,
+            parents=tuple(parents),
+            replaces=old.id,
         )
         self.model.changed()
+
+    def _held(self, ids: Sequence[str]) -> bool:
+        return any(self.model.memos[id].lineage in self.model.held for id in ids)
+
+    def _meant(self, scope: str, speaker: str) -> set[str]:
+        memos = self.model.memos.values()
+        return {memo.lineage for memo in memos if sees(scope, memo.scope) and memo.speaker == speaker}
+
+    def _forgotten(self, receipt: Receipt, lineages: set[str]) -> None:
+        made = self.model.made_of(lineages)
+        assert set(receipt.notes) == {memo.id for memo in self.model.versions(lineages)}
+        assert set(receipt.derived) == {memo.id for memo in self.model.versions(made)}
+        gone = self.model.versions(lineages | made)
+        for memo in gone:
+            del self.model.memos[memo.id]
+            self.model.forgotten[memo.id] = memo.text
+            self.model.held.pop(memo.lineage, None)
+            turns = self.model.turns.get((memo.scope, memo.thread), [])
+            if memo.lineage in turns:
+                turns.remove(memo.lineage)
+        self.model.along -= lineages | made
+        self.model.changed(len(gone))
 
 
 def seen(memory: Memory) -> object:
@@ -315,4 +380,4 @@ def test_a_memory_does_what_its_model_does() -> None:
 
 @pytest.mark.slow
 def test_a_memory_does_what_its_model_does_for_long() -> None:
-    _run(examples=30, steps=50)
+    _run(examples=200, steps=50)
