@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factories import HashEncoder, disagreements  # type: ignore[import-not-found]
+from factories import HashEncoder, disagreements, on_disk  # type: ignore[import-not-found]
 from power import Entry, Image, Replay  # type: ignore[import-not-found]
-from power_work import file_of, opened, state_of  # type: ignore[import-not-found]
+from power_work import opened, state_of  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
 from tercet.store.checks import check_store
@@ -124,7 +124,7 @@ def _judge_opened(memory: Memory) -> list[Verdict]:
         wrong.append(Verdict("record", repr(error)))
     if encoder.encoded:
         wrong.append(Verdict("record", f"{encoder.encoded} rows name a file that is missing or not whole"))
-    folder = file_of(memory).folder / "records"
+    folder = on_disk(store).folder / "records"
     left = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if orphans := left - named:
         wrong.append(Verdict("resurrected", f"{len(orphans)} files that no row names are left after opening"))

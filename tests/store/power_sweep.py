@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from factories import HashEncoder  # type: ignore[import-not-found]
+from factories import HashEncoder, on_disk  # type: ignore[import-not-found]
 from power_judge import judge  # type: ignore[import-not-found]
 from power_shim import Disk  # type: ignore[import-not-found]
-from power_work import file_of, opened, same_again, state_of  # type: ignore[import-not-found]
+from power_work import opened, same_again, state_of  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory, Receipt
 from tercet.store import sqlite
@@ -88,11 +88,11 @@ OPERATIONS: dict[str, Callable[[Memory], object]] = {
     "undo": lambda memory: memory.undo(7),
     "encode": lambda memory: memory._store.keys_values(HashEncoder()).records(memory.notes()),
     "rebuild": lambda memory: memory.rebuild(),
-    "checkpoint": lambda memory: file_of(memory).checkpoint(),
+    "checkpoint": lambda memory: on_disk(memory._store).checkpoint(),
     "read": lambda memory: memory.read("Where does Ada live?"),
     "export": lambda memory: list(memory.export()),
-    "open": lambda memory: opened(file_of(memory).folder).close(),
-    "create": lambda memory: opened(file_of(memory).folder.parent / "other" / "new").close(),
+    "open": lambda memory: opened(on_disk(memory._store).folder).close(),
+    "create": lambda memory: opened(on_disk(memory._store).folder.parent / "other" / "new").close(),
 }
 
 

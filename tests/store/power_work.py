@@ -13,17 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from factories import HashEmbedder, HashEncoder, PatternExtractor  # type: ignore[import-not-found]
+from factories import HashEmbedder, HashEncoder, PatternExtractor, on_disk  # type: ignore[import-not-found]
 from power_shim import Disk  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
 from tercet.store import changes, sqlite
 from tercet.store.errors import CannotUndo
 from tercet.store.note import Note
-from tercet.store.sqlite import SQLite
 from tercet.store.store import Store
 
-__all__ = ["VERBS", "Life", "file_of", "main", "opened", "same_again", "state_of"]
+__all__ = ["VERBS", "Life", "main", "opened", "same_again", "state_of"]
 
 VERBS = ("write", "batch", "revise", "forget", "erase", "undo", "encode", "checkpoint", "rebuild", "reopen")
 _WEIGHTS = (8, 4, 4, 3, 2, 3, 4, 3, 1, 1)
@@ -32,13 +31,6 @@ _WEIGHTS = (8, 4, 4, 3, 2, 3, 4, 3, 1, 1)
 def opened(folder: Path) -> Memory:
     """Opens the memory of a life."""
     return Memory(folder, scope="ada", embedder=HashEmbedder(), extractor=PatternExtractor())
-
-
-def file_of(memory: Memory) -> SQLite:
-    """Returns the file of a memory."""
-    if not isinstance(memory._store.database, SQLite):
-        raise TypeError("only a file can fail here")
-    return memory._store.database
 
 
 def state_of(store: Store) -> str:
@@ -110,12 +102,12 @@ class Life:
         elif verb == "encode":
             store.keys_values(HashEncoder()).records(choose.sample(notes, choose.randint(1, 4)))
         elif verb == "checkpoint":
-            file_of(memory).checkpoint()
+            on_disk(memory._store).checkpoint()
         elif verb == "rebuild":
             memory.rebuild()
         elif verb == "reopen":
             memory.close()
-            self.memory = opened(file_of(memory).folder)
+            self.memory = opened(on_disk(memory._store).folder)
         return []
 
     def _undo(self) -> None:
