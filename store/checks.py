@@ -14,6 +14,7 @@ from typing import Literal
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DatabaseError
 
+from .agreement import notes_with_other_mentions, notes_with_other_triplets, notes_without_vector
 from .errors import TercetError
 from .migrations import VERSION, version_of
 from .schema import change, embedding, form, meta, record
@@ -181,9 +182,15 @@ def _forms(connection: Connection, folder: Path) -> Iterator[Finding]:
             yield Finding(name, "fail", f"the full text does not fit what it is made of; {mend}")
         elif indexed != items:
             yield Finding(name, "fail", f"{indexed:,} of {items:,} are in the full text; {mend}")
+        elif name == "triplets" and (wrong := notes_with_other_triplets(connection)):
+            yield Finding(name, "fail", f"those of {wrong:,} notes are not what the notes state; {mend}")
         else:
             yield _followed(name, seen, last, f"{items:,} in the full text, which fits them")
-    yield _followed("graph", seen, last, f"{_count(connection, 'mention'):,} mentions of names")
+    if wrong := notes_with_other_mentions(connection):
+        mend = "make it anew: tercet rebuild --form graph"
+        yield Finding("graph", "fail", f"{wrong:,} notes do not mention what their facts are about; {mend}")
+    else:
+        yield _followed("graph", seen, last, f"{_count(connection, 'mention'):,} mentions of names")
     yield _vectors(connection, notes, seen, last)
     yield _records(connection, folder)
 
@@ -201,7 +208,8 @@ def _vectors(connection: Connection, notes: int, seen: dict[str, int], last: int
     odd = connection.scalar(
         select(func.count()).select_from(embedding).where(func.length(embedding.c.vector) != 2 * int(dimensions))
     )
-    if stored != notes or odd:
+    missing = notes_without_vector(connection)
+    if stored != notes or missing or odd:
         mend = "make them anew: tercet rebuild --form vectors"
         return Finding("vectors", "fail", f"{stored - (odd or 0):,} good ones for {notes:,} notes; {mend}")
     return Finding("vectors", "ok", f"{stored:,} by {made_by}")

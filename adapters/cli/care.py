@@ -30,6 +30,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     cls=Command,
     epilog="""
     tercet doctor
+    tercet doctor --fix
     tercet doctor --erase
     tercet doctor --receipt receipt.json --look-for zanzibar
     tercet doctor --model Qwen/Qwen3-0.6B
@@ -37,18 +38,21 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 )
 @click.option("--model", metavar="NAME", help="Examine a model instead: a folder, or a name on the Hugging Face hub.")
 @click.option("--erase", is_flag=True, help="Also remove what is left of forgotten notes in the files.")
+@click.option("--fix", is_flag=True, help="Also mend what can be mended: permissions, forms, files left over.")
 @click.option("--receipt", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Verify a receipt instead.")
 @click.option("--look-for", metavar="WORDS", multiple=True, help="With --receipt: search all files; may be repeated.")
 @with_session
-def doctor(session: Session, model: str | None, erase: bool, file: str | None, look_for: tuple[str, ...]) -> None:
+def doctor(
+    session: Session, model: str | None, erase: bool, fix: bool, file: str | None, look_for: tuple[str, ...]
+) -> None:
     """Checks a memory and this machine, a model, or a receipt.
 
     Of a memory: files, database, and whether every form fits the notes. Of a model: whether it attends to memories
-    exactly as to their words in its prompt. Of a receipt: whether what it says is gone is gone. Exits with 1 if
-    something fails.
+    exactly as to their words in its prompt. Of a receipt: whether what it says is gone is gone. Notes are never
+    touched, forms are made of them. Exits with 1 if something fails.
     """
-    if (model is not None) + erase + (file is not None) > 1:
-        raise click.UsageError("--erase is for a memory, --model for a model, --receipt for a receipt")
+    if (model is not None) + (erase or fix) + (file is not None) > 1:
+        raise click.UsageError("--erase and --fix are for a memory, --model for a model, --receipt for a receipt")
     if look_for and file is None:
         raise click.UsageError("--look-for verifies a receipt; name it with --receipt")
     if model is not None:
@@ -69,9 +73,27 @@ def doctor(session: Session, model: str | None, erase: bool, file: str | None, l
         elif not (folder / "memory.db").exists():
             found.append(Finding("memory", "warn", f"none at {folder} yet"))
         else:
-            found += check_store(folder)
+            found += _mended(session, folder) if fix else check_store(folder)
             found += [empty_log(folder)] if erase and all(one.level != "fail" for one in found) else []
     _answer(session, found)
+
+
+def _mended(session: Session, folder: Path) -> list[Finding]:
+    """Mends what can be mended; returns what was done, and then what is found."""
+    from ...store.checks import Finding, check_store
+    from ...store.mending import mend_permissions
+
+    done = list(mend_permissions(folder))
+    before = check_store(folder)
+    if any(one.level == "fail" and one.check in ("files", "database") for one in before):
+        return [*done, *before]
+    with session.open() as memory:  # this alone collects files left over, and follows the change log
+        known = memory.stats().forms
+        wrong = [one.check for one in before if one.level == "fail" and one.check in known]
+        if wrong:
+            memory.rebuild(forms=wrong)
+    done += [Finding("fix", "ok", f"{name} made anew from the notes") for name in wrong]
+    return [*done, *check_store(folder)]
 
 
 def _verify(session: Session, file: Path, look_for: tuple[str, ...]) -> None:
