@@ -11,19 +11,20 @@ from __future__ import annotations
 import os
 import re
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from .blobs import Blobs
 from .database import Database
 from .errors import InvalidInput, MissingExtra, StoreBusy, StoreDamaged, StoreError
 from .form import Embedder
-from .halfvec import Half
 from .pgvectors import PgVectors
+from .postgres_pool import CONNECTIONS, Pools, begun
 from .postings import Postings
 from .scope import checked_scope
 
@@ -31,7 +32,6 @@ __all__ = ["EVERY_SCOPE", "Postgres", "is_url"]
 
 EVERY_SCOPE = "*"
 """What a transaction says that keeps the whole store in order; no scope can be called so."""
-_CONNECTIONS = 16
 _PATIENCE = 2.0  # seconds that a rewrite waits for a table, while everybody else waits behind it
 _DRIVERS = ("postgresql", "postgresql+psycopg")
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL tercet.scope = '{scope}'"
@@ -81,7 +81,8 @@ class Postgres(Database):
         self._scope = EVERY_SCOPE if scope is None else checked_scope(scope)
         self._timeout = timeout
         self._make_locks()
-        self._engine = _engine(target, timeout)
+        self._engine = Pools.taken(target, timeout)
+        self._release = weakref.finalize(self, Pools.given_back, self._engine)
         self._writing_engine = self._engine.execution_options(
             tercet_begin=_WRITE.format(patience=round(timeout * 1000)), tercet_writes=True
         )
@@ -92,6 +93,7 @@ class Postgres(Database):
         self._overseen = threading.local()
 
     def _begin_anew(self) -> None:
+        Pools.begin_anew()
         self._engine.dispose(close=False)
         self._make_locks()
 
@@ -158,8 +160,8 @@ class Postgres(Database):
             return int(found.scalar_one())
 
     def close(self) -> None:
-        """Closes every connection."""
-        self._engine.dispose()
+        """Closes the connections, unless another handle of this process uses them too."""
+        self._release()
 
     def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> Postings:
         """Returns an inverted index in tables."""
@@ -197,7 +199,7 @@ class Postgres(Database):
     @contextmanager
     def _reader(self) -> Iterator[Connection]:
         engine = self._engine.execution_options(tercet_begin=_READ.format(scope=self._sees()))
-        with _begun(engine) as connection:
+        with begun(engine) as connection:
             yield connection
             connection.commit()  # nothing was written; a rollback would make the driver forget what it has prepared
 
@@ -206,7 +208,7 @@ class Postgres(Database):
         if not self._thread_lock.acquire(timeout=self._timeout):
             raise StoreBusy(f"another thread has been writing for over {self._timeout:g} s; try again")
         try:
-            with _begun(self._writing_engine) as connection:
+            with begun(self._writing_engine) as connection:
                 yield connection
                 connection.commit()
         finally:
@@ -224,7 +226,7 @@ class Postgres(Database):
         try:
             yield
         except TimeoutError as error:
-            raise StoreBusy(f"all {_CONNECTIONS} connections to {self.place} are in use; try again") from error
+            raise StoreBusy(f"all {CONNECTIONS} connections to {self.place} are in use; try again") from error
         except DBAPIError as error:
             told = self._told(error)
             if told is None:
@@ -268,52 +270,3 @@ def _shown(target: URL) -> str:
     port = f":{target.port}" if target.port else ""
     user = f"{target.username}@" if target.username else ""
     return f"postgresql://{user}{host}{port}/{target.database or ''}"
-
-
-@contextmanager
-def _begun(engine: Engine) -> Iterator[Connection]:
-    """Connects and begins; where the pool's connection has been lost meanwhile, once more with a new one."""
-    connection = engine.connect()
-    try:
-        try:
-            connection.begin()
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            connection.close()
-            connection = engine.connect()
-            connection.begin()
-        yield connection
-    finally:
-        connection.close()
-
-
-def _engine(target: URL, timeout: float) -> Engine:
-    engine = create_engine(
-        target,
-        connect_args={"autocommit": True, "client_encoding": "utf8", "application_name": "tercet"},
-        pool_size=_CONNECTIONS // 2,
-        max_overflow=_CONNECTIONS // 2,
-        pool_timeout=timeout,
-        hide_parameters=True,  # they are what people said
-    )
-
-    @event.listens_for(engine, "connect")
-    def settings(connection: Any, record: object) -> None:  # noqa: ANN401  (the driver's own connection)
-        from psycopg.adapt import Dumper
-        from psycopg.pq import Format
-
-        class HalfDumper(Dumper):
-            format = Format.BINARY
-
-            def dump(self, obj: Half) -> bytes:
-                return obj.wire
-
-        connection.adapters.register_dumper(Half, HalfDumper)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if statement := connection.get_execution_options().get("tercet_begin"):
-            connection.exec_driver_sql(statement)
-
-    return engine

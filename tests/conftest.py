@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, settings
 from servers import Server  # type: ignore[import-not-found]
 
 TESTS = Path(__file__).resolve().parent
-ON_BOTH = ("sdk/", "store/test_form_contract.py", "store/test_group_writes.py", "store/test_stateful.py")
+ON_BOTH = (
+    "sdk/test_memory_",
+    "sdk/test_bad_",
+    "sdk/test_forget_",
+    "sdk/test_receipt",
+    "store/test_form_",
+    "store/test_group_",
+)
 DATA = Path(os.environ.get("TERCET_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 # Databases on a loaded machine take their time; a slow example is no wrong one.

@@ -56,10 +56,11 @@ class Server:
             self.execute(f'DROP SCHEMA "{schema}" CASCADE')
         self._made.clear()
 
-    def execute(self, statement: str) -> None:
-        """Runs a statement as a superuser, by itself."""
+    def execute(self, statement: str) -> tuple[Any, ...]:
+        """Runs a statement as a superuser, by itself; returns its first row, if it has any."""
         with self._connect(self.superuser, autocommit=True) as connection:
-            connection.execute(statement)
+            done = connection.execute(statement)
+            return (done.fetchone() or ()) if done.description else ()
 
     def kill(self) -> None:
         """Kills the server, as when its machine goes down, and starts it again."""

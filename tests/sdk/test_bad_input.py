@@ -283,6 +283,7 @@ def test_12_zero_vectors_score_zero(memory: Memories) -> None:
     assert all(np.isfinite(one.score) for one in recall)
 
 
+@pytest.mark.sqlite
 def test_39_very_many_edges_on_one_name(memory: Memories) -> None:
     ada = memory()
     ada.write_many(

@@ -139,6 +139,7 @@ def test_forgotten_by_filter_is_as_never_written(memory: Memories) -> None:
     assert [note.previous for note in with_mia.notes()] == [note.previous for note in without.notes()]
 
 
+@pytest.mark.sqlite
 def test_ten_thousand_notes_go_in_one_transaction(memory: Memories) -> None:
     ada = memory()
     ada.write_many([{"text": f"note {n} of Mia", "speaker": "Mia", "thread": "t"} for n in range(10_000)])

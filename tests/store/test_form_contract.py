@@ -39,8 +39,8 @@ TURNS: list[tuple[str, dict[str, Any]]] = [
 class World:
     """A store with notes, and one form of it that the test fills and empties."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.store = Store(folder, embedder=HashEmbedder(), extractor=PatternExtractor())
+    def __init__(self, place: Path | str, name: str) -> None:
+        self.store = Store(place, embedder=HashEmbedder(), extractor=PatternExtractor())
         drafts = [checked_draft(text, **{"scope": "ada", **values}) for text, values in TURNS]
         self.notes = self.store.write(drafts)
         kept: dict[str, Form] = {form.name: form for form in self.store.forms}
@@ -84,8 +84,8 @@ class World:
 
 
 @pytest.fixture(params=NAMES)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "store", request.param)
+def world(request: pytest.FixtureRequest, memory: Memories) -> Iterator[World]:
+    made = World(memory.place("store"), request.param)
     yield made
     made.store.close()
 

@@ -168,6 +168,20 @@ def test_more_readers_than_connections_wait_or_are_told(there: Memories) -> None
 
 
 @pytest.mark.postgres
+def test_handles_of_many_scopes_share_their_connections(there: Memories, server: Server) -> None:
+    handles = [there(f"user-{number}") for number in range(40)]
+    for number, one in enumerate(handles):
+        one.write(f"only user {number} knows this")
+        assert [note.text for note in one.notes()] == [f"only user {number} knows this"]
+    (of_tercet,) = server.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tercet'")
+    assert of_tercet <= 8
+    for one in handles[:-1]:
+        one.close()
+        one.close()
+    assert len(handles[-1].notes()) == 1
+
+
+@pytest.mark.postgres
 def test_a_reader_keeps_its_view_while_others_write(there: Memories) -> None:
     ada, other = there(), there()
     ada.write("one")

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from factories import HashEncoder, Memories, disagreements  # type: ignore[impor
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from servers import Server  # type: ignore[import-not-found]
 from stateful_model import Memo, Model, sees  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory, Receipt
@@ -32,10 +34,10 @@ speakers = st.sampled_from(["", "", *PEOPLE])
 class Comparison(RuleBasedStateMachine):
     """Does everything twice: in a memory, and in the model."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server | None = None) -> None:
         super().__init__()
         self.home = Path(tempfile.mkdtemp(prefix="tercet-stateful-"))
-        self.memories = Memories(self.home)
+        self.memories = Memories(self.home, server)
         self.handles: dict[str, Memory] = {scope: self.memories(scope) for scope in SCOPES}
         self.encoder = HashEncoder()
         self.model = Model()
@@ -362,9 +364,9 @@ def seen(memory: Memory) -> object:
     ]
 
 
-def _run(examples: int, steps: int) -> None:
+def _run(examples: int, steps: int, server: Server | None = None) -> None:
     run_state_machine_as_test(
-        Comparison,
+        partial(Comparison, server),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -381,3 +383,14 @@ def test_a_memory_does_what_its_model_does() -> None:
 @pytest.mark.slow
 def test_a_memory_does_what_its_model_does_for_long() -> None:
     _run(examples=200, steps=50)
+
+
+@pytest.mark.postgres
+def test_a_memory_in_postgresql_does_what_its_model_does(server: Server) -> None:
+    _run(examples=6, steps=20, server=server)
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_a_memory_in_postgresql_does_what_its_model_does_for_long(server: Server) -> None:
+    _run(examples=200, steps=50, server=server)
