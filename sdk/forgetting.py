@@ -10,8 +10,7 @@ from ..store.beside import copies_beside
 from ..store.errors import StoreError
 from ..store.gone import identity
 from ..store.note import Note
-from ..store.postgres_scrub import ServerScrubbed
-from ..store.scrub import Needles, Scrubbed, needles_of, scrub
+from ..store.scrub import Needles, needles_of, scrub
 from ..store.selection import Chosen
 from ..store.sqlite import SQLite
 from ..store.store import Store
@@ -20,6 +19,10 @@ from .receipt import Receipt, Step
 __all__ = ["forget"]
 
 _ELSEWHERE = "exports, backups and copies of the folder made before: forget the notes there too"
+_NOT_ERASED = (
+    "the bytes in the store's own files, until they are overwritten: `tercet doctor --erase` removes them; "
+    "erasing while forgetting proves it, too"
+)
 
 
 def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
@@ -43,13 +46,17 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
         told = f"{len(done.derived)} versions of notes made of them; write them again from what remains"
         steps.append(Step("derived notes", "deleted", told))
     if done.files:
-        steps.append(Step("files", "deleted", f"{done.files} files of explicit memories unlinked"))
+        action = "NOT all deleted" if done.problem else "deleted"
+        steps.append(Step("files", action, done.problem or f"{done.files} files of explicit memories unlinked"))
     if not done.notes:
         steps = [Step("notes", "nothing", "no note fits; nothing was changed")]
     scrubbed = scrub(store.database, needles[0]) if needles else None
+    left = [_NOT_ERASED] if done.notes and not scrubbed else []
+    if done.problem:
+        left.append(f"files of explicit memories, until the next opening deletes them: {done.problem}")
     if scrubbed:
-        steps += _told(scrubbed)
-    beside = _beside(store, needles[0]) if needles else []
+        steps += [Step(*step) for step in scrubbed.steps]
+        left += [*scrubbed.left, *_beside(store, needles[0])]
     return Receipt(
         store=name_of_store,
         notes=tuple(item.id for item in done.notes),
@@ -57,9 +64,9 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
         scope=scope,
         change=done.change,
         at=datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
-        erased=scrubbed is not None and scrubbed.clean,
+        erased=scrubbed is not None and scrubbed.clean and not done.problem,
         steps=tuple(steps),
-        uncovered=(_ELSEWHERE, *(_left(scrubbed) if done.notes else []), *beside),
+        uncovered=(_ELSEWHERE, *left),
     ).sealed()
 
 
@@ -75,44 +82,3 @@ def _beside(store: Store, needles: Needles) -> list[str]:
         f"{name} beside the store, which holds {count} of the byte strings, until it is deleted"
         for name, count in sorted(found.items())
     ]
-
-
-def _told(scrubbed: Scrubbed | ServerScrubbed) -> list[Step]:
-    if isinstance(scrubbed, ServerScrubbed):
-        return [Step(*step) for step in scrubbed.steps]
-    busy, pages, moved = scrubbed.pages
-    found = ", ".join(f"{count} in {name}" for name, count in sorted(scrubbed.found.items()))
-    return [
-        Step("full text", "merged", "both indexes optimised, so that no segment keeps a deleted word"),
-        Step(
-            "database",
-            "NOT written anew" if scrubbed.problem else "written anew",
-            scrubbed.problem or "VACUUM: no page keeps a copy of a deleted row",
-        ),
-        Step(
-            "write-ahead log",
-            "emptied" if scrubbed.log_emptied else "NOT emptied",
-            f"checkpoint answered busy={busy}, log={pages}, moved={moved}",
-        ),
-        Step(
-            "scan",
-            "STILL FOUND" if found else "nothing found",
-            f"another process looked for {scrubbed.needles} byte strings in every file: {found or '0 found'}",
-        ),
-    ]
-
-
-def _left(scrubbed: Scrubbed | ServerScrubbed | None) -> list[str]:
-    if isinstance(scrubbed, ServerScrubbed):
-        return list(scrubbed.left)
-    if scrubbed is None:
-        return [
-            "the bytes in the store's own files, until they are overwritten: `tercet doctor --erase` removes them; "
-            "erasing while forgetting proves it, too"
-        ]
-    left = [f"{name}, where bytes were still found" for name in sorted(scrubbed.found)]
-    if not scrubbed.log_emptied:
-        left = ["the write-ahead log, until the reader that is open now closes: close it, then `tercet doctor --erase`"]
-    if scrubbed.problem:
-        left.append(f"free space inside memory.db, which was not written anew: {scrubbed.problem}")
-    return left

@@ -93,11 +93,9 @@ def empty_log(folder: Path) -> Finding:
         done = scrub_file(database, Needles((), (), (), ()))
     finally:
         database.close()
-    if done.problem:
-        return Finding("erase", "fail", f"the file could not be written anew: {done.problem}")
-    if done.log_emptied:
-        return Finding("erase", "ok", "full text merged, file written anew, write-ahead log emptied")
-    return Finding("erase", "fail", "a reader still keeps the write-ahead log; close it and try again")
+    if done.left:
+        return Finding("erase", "fail", f"not reached: {'; '.join(done.left)}")
+    return Finding("erase", "ok", ", ".join(f"{store} {action}" for store, action, _ in done.steps))
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:

@@ -54,9 +54,8 @@ def check_gone(database: Database, ids: Sequence[str], change: int) -> Iterator[
         nums = [num for _, num, _ in logged]
         yield from _tables(connection, ids, nums)
         named = {file for (file,) in rows(connection, "SELECT file FROM record")}
-        waiting = rows(connection, "SELECT count(*) FROM doomed")[0][0]
     if isinstance(database, SQLite):
-        yield _files(database, named, waiting)
+        yield _files(database, named)
         log = database.file.with_name(f"{database.file.name}-wal")
         size = log.stat().st_size if log.exists() else 0
         told = f"{size:,} bytes of it wait to be moved into the file" if size else "empty"
@@ -117,11 +116,9 @@ def _tables(connection: Connection, ids: Sequence[str], nums: Sequence[int]) -> 
         yield Finding("tables", "ok", f"no row in {len(left)} tables of notes and forms")
 
 
-def _files(database: SQLite, named: set[str], waiting: int) -> Finding:
+def _files(database: SQLite, named: set[str]) -> Finding:
     folder = database.folder / "records"
     left = [path for path in folder.iterdir() if path.name not in named] if folder.exists() else []
-    if waiting or left:
-        return Finding(
-            "files", "fail", f"{max(waiting, len(left)):,} files that no note has; remove them: tercet doctor --fix"
-        )
+    if left:
+        return Finding("files", "fail", f"{len(left):,} files that no note has; remove them: tercet doctor --fix")
     return Finding("files", "ok", "no file of an explicit memory without its note")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -19,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from .errors import StoreError
 from .postgres import Postgres
 from .scanning import absent, scan
+from .scrubbed import Scrubbed
 
-__all__ = ["ServerScrubbed", "scrub_server"]
+__all__ = ["scrub_server"]
 
 _ROUNDS = 3  # segments that are kept for use again are overwritten only by what is written next
 _LOG = "SELECT pg_switch_wal()"
@@ -30,27 +30,12 @@ _BEYOND = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ServerScrubbed:
-    """What was done in a server, and seen.
-
-    Attributes:
-        steps: where, what was done, and what shows it.
-        left: what could not be reached or proved.
-        clean: whether every table was written anew, the log was moved on, and a search of the files found nothing.
-    """
-
-    steps: tuple[tuple[str, str, str], ...]
-    left: tuple[str, ...]
-    clean: bool
-
-
-def scrub_server(database: Postgres, needles: Sequence[bytes]) -> ServerScrubbed:
+def scrub_server(database: Postgres, needles: Sequence[bytes]) -> Scrubbed:
     """Removes what was deleted from the server's files as far as the role may, and looks for it where it can."""
     steps: list[tuple[str, str, str]] = []
     left = [_BEYOND]
     wrong = _rewritten(database, steps) + _moved_on(database, steps) + _searched(database, needles, steps)
-    return ServerScrubbed(tuple(steps), (*wrong, *left), not wrong)
+    return Scrubbed(tuple(steps), (*wrong, *left), not wrong)
 
 
 def _rewritten(database: Postgres, steps: list[tuple[str, str, str]]) -> list[str]:

@@ -14,7 +14,6 @@ from .halfvec import HalfVector
 __all__ = [
     "change",
     "derived",
-    "doomed",
     "embedding",
     "form",
     "mention",
@@ -108,8 +107,6 @@ quota = Table(
     Column("notes", Integer),  # most notes, every version counted; NULL for no limit
     Column("bytes", Integer),  # most bytes of text, likewise
 )
-
-doomed = Table("doomed", metadata, Column("file", String, primary_key=True))  # files of forgotten notes, to unlink
 
 embedding = Table(
     "embedding",

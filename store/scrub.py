@@ -22,16 +22,19 @@ from .errors import StoreError
 from .names import words_of
 from .note import Note
 from .postgres import Postgres
-from .postgres_scrub import ServerScrubbed, scrub_server
+from .postgres_scrub import scrub_server
 from .scanning import scan
 from .schema import embedding, mention, meta, note, relation, triplet
+from .scrubbed import Scrubbed
 from .sqlite import SQLite
 from .synced import sync_folder
 
-__all__ = ["Needles", "Scrubbed", "held_elsewhere", "needles_of", "pieces_of", "scrub", "scrub_file"]
+__all__ = ["Needles", "held_elsewhere", "needles_of", "pieces_of", "scrub", "scrub_file"]
 
 _SHORTEST = 6  # bytes; shorter runs are found by chance
 _MOST = 16  # words of a note
+_PIECE = 32  # bytes of a vector, so that a part of one is found too
+_LOG, _SEARCH, _FREE = "write-ahead log", "scan", "free space inside memory.db"
 _schema = table("sqlite_master", column("sql"))
 
 
@@ -43,7 +46,7 @@ class Needles:
         texts: the words as written.
         pieces: middles of words out of everything a caller gave with a note; full text drops the beginnings that
             neighbours share and the endings that stemming takes.
-        vectors: embeddings.
+        vectors: embeddings, whole and in pieces.
         records: bytes out of the middle of explicit memories.
 
     What remaining notes hold too is left out: finding it would prove nothing.
@@ -58,30 +61,6 @@ class Needles:
     def all(self) -> tuple[bytes, ...]:
         """Returns every needle."""
         return self.texts + self.pieces + self.vectors + self.records
-
-
-@dataclass(frozen=True, slots=True)
-class Scrubbed:
-    """What a scrub did and saw.
-
-    Attributes:
-        log_emptied: whether the write-ahead log could be emptied; a reader that is still open prevents it.
-        pages: (busy, pages in the log, pages moved), SQLite's answer to the checkpoint.
-        problem: what could not be done, above all why the file was not written anew; empty if all was.
-        needles: how many different byte strings were looked for; 0 if the scan failed.
-        found: file -> how many of them were found in it; empty when the bytes are gone.
-    """
-
-    log_emptied: bool
-    pages: tuple[int, int, int]
-    problem: str
-    needles: int
-    found: dict[str, int]
-
-    @property
-    def clean(self) -> bool:
-        """Whether the file was written anew, the log was emptied, and nothing was found."""
-        return self.log_emptied and not self.problem and not self.found
 
 
 def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path]) -> Needles:
@@ -102,12 +81,12 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
     return Needles(
         texts=tuple(words.encode() for words in texts),
         pieces=tuple(sorted({spelt.encode() for piece in pieces for spelt in (piece, piece.lower())})),
-        vectors=tuple(bytes(vector) for vector in vectors),
+        vectors=tuple(piece for vector in vectors for piece in _cut(bytes(vector))),
         records=tuple(filter(None, map(_middle, files))),
     )
 
 
-def scrub(database: Database, needles: Needles) -> Scrubbed | ServerScrubbed:
+def scrub(database: Database, needles: Needles) -> Scrubbed:
     """Removes the bytes of what was deleted from the database's files, and looks for them.
 
     The notes are forgotten already: what goes wrong here is told, not raised, so that there is a receipt of it.
@@ -120,31 +99,81 @@ def scrub(database: Database, needles: Needles) -> Scrubbed | ServerScrubbed:
 
 
 def scrub_file(database: SQLite, needles: Needles) -> Scrubbed:
-    """Does what `scrub` says for SQLite."""
-    problems = []
+    """Does what `scrub` says for SQLite.
+
+    The file is written anew where copies of rows are found in the free part of its pages, and where there is nothing
+    to look for: that takes as long as copying it, and most forgets leave none.
+    """
+    steps: list[tuple[str, str, str]] = []
+    left = [*_merged(database, steps), *_emptied(database, steps)]
+    found = _searched(database, needles, steps) if needles.all else {_FREE: 0}
+    if found:
+        steps = [step for step in steps if step[0] not in (_LOG, _SEARCH)]
+        left = [*_merged(database, []), *_rewritten(database, steps), *_emptied(database, steps)]
+        found = _searched(database, needles, steps) if needles.all else {}
+    if found is None:
+        left.append("what the scan would have proved: it failed")
+    for name, count in sorted((found or {}).items()):
+        left.append(f"{name}, where {count} of the byte strings were still found")
+    return Scrubbed(tuple(steps), tuple(left), not left)
+
+
+def _merged(database: SQLite, steps: list[tuple[str, str, str]]) -> list[str]:
+    """Merges the segments of the full text, which keep deleted words; returns what is left."""
     try:
         with database.writing() as connection:
             for index in ("words", "fact_words"):
                 connection.execute(text(f"INSERT INTO {index}({index}) VALUES('optimize')"))
     except StoreError as error:
-        problems.append(f"the full text was not merged: {error}")
+        steps.append(("full text", "NOT merged", str(error)))
+        return [f"words in the segments of the full text, which were not merged: {error}"]
+    steps.append(("full text", "merged", "both indexes optimised, so that no segment keeps a deleted word"))
+    return []
+
+
+def _rewritten(database: SQLite, steps: list[tuple[str, str, str]]) -> list[str]:
+    """Writes the file anew; returns what is left."""
     try:
         database.rewrite()
     except StoreError as error:
-        problems.append(str(error))
-    pages = (1, -1, -1)  # as SQLite says it of a checkpoint that failed
+        steps.append(("database", "NOT written anew", str(error)))
+        return [f"{_FREE}, which was not written anew: {error}"]
+    steps.append(("database", "written anew", "VACUUM: no page keeps a copy of a deleted row"))
+    return []
+
+
+def _emptied(database: SQLite, steps: list[tuple[str, str, str]]) -> list[str]:
+    """Empties the write-ahead log; returns what is left."""
     try:
-        pages = database.checkpoint()
+        busy, pages, moved = database.checkpoint()
         _sync_log(database)
     except (StoreError, OSError) as error:
-        problems.append(f"the write-ahead log was not emptied: {error}")
-    looked, found = len(needles.all), {}
+        steps.append((_LOG, "NOT emptied", str(error)))
+        return [f"the {_LOG}, which was not emptied: {error}; then `tercet doctor --erase`"]
+    steps.append(
+        (_LOG, "NOT emptied" if busy else "emptied", f"checkpoint answered busy={busy}, log={pages}, moved={moved}")
+    )
+    if busy:
+        return [f"the {_LOG}, until the reader that is open now closes: close it, then `tercet doctor --erase`"]
+    return []
+
+
+def _searched(database: SQLite, needles: Needles, steps: list[tuple[str, str, str]]) -> dict[str, int] | None:
+    """Has another process look for the needles; returns, per file, how many it holds, None if that failed."""
     try:
         found = scan(database.folder, needles.all)
     except StoreError as error:
-        problems.append(str(error))
-        looked = 0
-    return Scrubbed(pages[0] == 0, pages, "; ".join(problems), looked, found)
+        steps.append((_SEARCH, "FAILED", str(error)))
+        return None
+    told = ", ".join(f"{count} in {name}" for name, count in sorted(found.items())) or "0 found"
+    steps.append(
+        (
+            _SEARCH,
+            "STILL FOUND" if found else "nothing found",
+            f"another process looked for {len(needles.all)} byte strings in every file: {told}",
+        )
+    )
+    return found
 
 
 def _sync_log(database: SQLite) -> None:
@@ -208,6 +237,15 @@ def _elsewhere(connection: Connection, words: str, nums: Sequence[int]) -> bool:
         )
         for owner, columns in kept
     )
+
+
+def _cut(vector: bytes) -> Iterator[bytes]:
+    """A vector, and its pieces that say something."""
+    yield vector
+    for start in range(0, len(vector), _PIECE):
+        piece = vector[start : start + _PIECE]
+        if len(set(piece)) > _PIECE // 2:
+            yield piece
 
 
 def _middle(path: Path) -> bytes:

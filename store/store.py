@@ -51,7 +51,8 @@ class Forgotten:
         derived: every version of what was made of them.
         change: number of the last change.
         removed: per table or form, how many items it gave up.
-        files: files that no row names any more and that were deleted.
+        files: files that no row names any more and that were to be deleted.
+        problem: why one of them could not be; the next opening tries again.
     """
 
     notes: tuple[Note, ...]
@@ -59,6 +60,7 @@ class Forgotten:
     change: int
     removed: dict[str, int]
     files: int
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class Store:
         with self.changing():
             meant = tuple(self.lineages.versions(self.lineages.chosen(chosen)))
             if not meant:
-                return Forgotten((), (), self.notes.changes.last(), {}, 0)
+                return Forgotten((), (), self.notes.changes.last(), {}, 0, "")
             derived = tuple(self.lineages.derived(meant))
             victims = (*meant, *derived)
             ids, nums = [item.id for item in victims], [item.num for item in victims]
@@ -168,9 +170,8 @@ class Store:
                 seq = self.notes.delete(victims, followers=after)
             removed = {form.name: counts[form.name] - form.count() for form in (*self.forms, keys_values)}
             self._reach(seq)
-        for path in doomed:
-            path.unlink(missing_ok=True)
-        return Forgotten(meant, derived, seq, {"notes": len(victims), **removed}, len(doomed))
+        problem = keys_values.delete(doomed)
+        return Forgotten(meant, derived, seq, {"notes": len(victims), **removed}, len(doomed), problem)
 
     def quarantine(self, chosen: Chosen) -> list[Note]:
         """Puts notes in quarantine, with every version and all that was made of them; returns those that were not.

@@ -35,17 +35,13 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 _SCRIPT = Path(power_sweep.__file__)
 
 
-# A file that cannot be deleted after the commit is raised as it is by `Store.forget`, which should tell it.
-RAISES = pytest.mark.xfail(reason="Store.forget lets the error of a file it cannot delete through")
-
-
 @pytest.mark.parametrize(
     ("operation", "stride"),
     [
         ("write", 19),
         ("write, log full", 37),
         ("revise", 37),
-        pytest.param("forget", 23, marks=RAISES),
+        ("forget", 23),
         ("erase", 97),
         ("encode", 23),
         ("create", 61),
@@ -64,10 +60,7 @@ def test_a_call_that_fails_leaves_the_old_state_or_the_new_one(sweep: Sweep, ope
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "operation",
-    [pytest.param(name, marks=RAISES if name in ("forget", "erase") else ()) for name in power_sweep.OPERATIONS],
-)
+@pytest.mark.parametrize("operation", power_sweep.OPERATIONS)
 def test_every_call_that_fails_leaves_the_old_state_or_the_new_one(sweep: Sweep, operation: str) -> None:
     runs = sweep(operation, 1)
     assert [run for run in runs if run["wrong"]] == []

@@ -14,7 +14,7 @@ from tercet.store.reembedding import embed_with
 TEXTS = [f"number {i} likes {'tea' if i % 2 else 'coffee'} on day {i % 7}" for i in range(600)]
 
 
-class Wider(HashEmbedder):
+class Wider(HashEmbedder):  # type: ignore[misc]
     """Another embedder; it may be told to do something before it embeds for the nth time."""
 
     def __init__(self) -> None:

@@ -1,0 +1,22 @@
+"""What an erasing did and saw, in words for the receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Scrubbed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """What was done to a store's files, and seen in them.
+
+    Attributes:
+        steps: where, what was done, and what shows it.
+        left: what could not be reached or proved.
+        clean: whether everything was done, and a search of the files found nothing.
+    """
+
+    steps: tuple[tuple[str, str, str], ...]
+    left: tuple[str, ...]
+    clean: bool
