@@ -1,4 +1,4 @@
-"""Whether the rows of forms say what the notes say, one by one, as far as it takes no model and no extractor to tell."""
+"""Whether the rows of forms say what the notes say, one by one, as far as it takes no extractor to tell."""
 
 from __future__ import annotations
 

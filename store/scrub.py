@@ -35,6 +35,7 @@ _SHORTEST = 6  # bytes; shorter runs are found by chance
 _MOST = 16  # words of a note
 _PIECE = 32  # bytes of a vector, so that a part of one is found too
 _LOG, _SEARCH, _FREE = "write-ahead log", "scan", "free space inside memory.db"
+_TOLD = 20  # notes whose words are looked for: each word costs a look through all that remains
 _schema = table("sqlite_master", column("sql"))
 
 
@@ -44,7 +45,8 @@ class Needles:
 
     Attributes:
         texts: the words as written.
-        pieces: middles of words out of everything a caller gave with a note; full text drops the beginnings that
+        pieces: middles of words out of everything a caller gave with a note; like the texts and the vectors, of twenty notes
+            spread over all of them where there are more; full text drops the beginnings that
             neighbours share and the endings that stemming takes.
         vectors: embeddings, whole and in pieces.
         records: bytes out of the middle of explicit memories.
@@ -65,19 +67,19 @@ class Needles:
 
 def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path]) -> Needles:
     """Returns what to look for; to be asked while the notes are still there, before they are deleted."""
-    nums = [item.num for item in victims]
+    nums, told = [item.num for item in victims], _spread(victims)
     with database.reading() as connection:
         vectors = connection.scalars(
             select(embedding.c.vector)
-            .where(embedding.c.note.in_(nums))
+            .where(embedding.c.note.in_([item.num for item in told]))
             .except_(select(embedding.c.vector).where(embedding.c.note.not_in(nums)))
         ).all()
         texts = [
             item.text
-            for item in victims
+            for item in told
             if len(item.text.encode()) >= _SHORTEST and not _elsewhere(connection, item.text, nums)
         ]
-        pieces = [piece for piece in _pieces(victims) if not _elsewhere(connection, piece, nums)]
+        pieces = [piece for piece in _pieces(told) if not _elsewhere(connection, piece, nums)]
     return Needles(
         texts=tuple(words.encode() for words in texts),
         pieces=tuple(sorted({spelt.encode() for piece in pieces for spelt in (piece, piece.lower())})),
@@ -188,6 +190,13 @@ def _sync_log(database: SQLite) -> None:
         elif path.exists():
             with path.open("r+b") as file:  # Windows syncs only what may be written to
                 os.fsync(file.fileno())
+
+
+def _spread(victims: Sequence[Note]) -> Sequence[Note]:
+    """Some of the notes, evenly spread, the first and the last among them."""
+    if len(victims) <= _TOLD:
+        return victims
+    return [victims[place * (len(victims) - 1) // (_TOLD - 1)] for place in range(_TOLD)]
 
 
 def pieces_of(told: str) -> list[str]:
