@@ -45,10 +45,10 @@ class Needles:
 
     Attributes:
         texts: the words as written.
-        pieces: middles of words out of everything a caller gave with a note; like the texts and the vectors, of twenty notes
-            spread over all of them where there are more; full text drops the beginnings that
-            neighbours share and the endings that stemming takes.
-        vectors: embeddings, whole and in pieces.
+        pieces: middles of words out of everything a caller gave with a note; full text drops the beginnings that
+            neighbours share and the endings that stemming takes. Like the texts and the vectors, of twenty notes
+            spread over all of them where there are more.
+        vectors: embeddings.
         records: bytes out of the middle of explicit memories.
 
     What remaining notes hold too is left out: finding it would prove nothing.
