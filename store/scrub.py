@@ -48,7 +48,7 @@ class Needles:
         pieces: middles of words out of everything a caller gave with a note; full text drops the beginnings that
             neighbours share and the endings that stemming takes. Like the texts and the vectors, of twenty notes
             spread over all of them where there are more.
-        vectors: embeddings.
+        vectors: embeddings, whole and in pieces.
         records: bytes out of the middle of explicit memories.
 
     What remaining notes hold too is left out: finding it would prove nothing.
