@@ -7,5 +7,6 @@ from .embedder import CallableEmbedder, HubEmbedder, MiniLM
 from .endpoint import EndpointModel
 from .local_model import LocalModel
 from .rules import RuleExtractor
+from .screening import PatternScreen
 
-__all__ = ["CallableEmbedder", "EndpointModel", "HubEmbedder", "LocalModel", "MiniLM", "RuleExtractor"]
+__all__ = ["CallableEmbedder", "EndpointModel", "HubEmbedder", "LocalModel", "MiniLM", "PatternScreen", "RuleExtractor"]

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from ..engines.prompt import approximate_tokens
+from ..engines.screening import Screen, screened
 from ..store.changes import Changes
 from ..store.draft import ORIGINS, checked_draft, checked_field, checked_moment
 from ..store.errors import InvalidInput, LimitExceeded
@@ -34,11 +35,12 @@ FactInput = Triplet | Sequence[str] | Mapping[str, object]
 _KEYWORDS = frozenset("text speaker source thread happened facts origin metadata key derived_from scope".split())
 
 
-def drafted(scope: str, values: Mapping[str, Any]) -> Draft:
+def drafted(scope: str, values: Mapping[str, Any], *, screen: Screen | None = None) -> Draft:
     """Returns a checked draft out of `Memory.write`'s keywords.
 
     Raises:
         InvalidInput: not a mapping, an unknown keyword, or a value that cannot be stored.
+        SecretFound: the screen keeps it out.
     """
     if not isinstance(values, Mapping):
         raise InvalidInput(f"a draft is a text or a mapping, not {type(values).__name__}")
@@ -47,10 +49,11 @@ def drafted(scope: str, values: Mapping[str, Any]) -> Draft:
         raise InvalidInput(f"a draft has no field {sorted(map(str, unknown))[0]!r}")
     rest = {name: value for name, value in values.items() if name not in ("text", "scope") and value is not None}
     own = values.get("scope")
-    return checked_draft(values.get("text"), scope=scope if own is None else own, below=scope, **rest)
+    draft = checked_draft(values.get("text"), scope=scope if own is None else own, below=scope, **rest)
+    return screened(draft, screen) if screen else draft
 
 
-def all_drafted(scope: str, drafts: Iterable[str | Mapping[str, Any]]) -> list[Draft]:
+def all_drafted(scope: str, drafts: Iterable[str | Mapping[str, Any]], *, screen: Screen | None = None) -> list[Draft]:
     """Returns checked drafts out of texts and mappings.
 
     Raises:
@@ -62,7 +65,7 @@ def all_drafted(scope: str, drafts: Iterable[str | Mapping[str, Any]]) -> list[D
     checked = []
     for place, draft in enumerate(drafts):
         try:
-            checked.append(drafted(scope, {"text": draft} if isinstance(draft, str) else draft))
+            checked.append(drafted(scope, {"text": draft} if isinstance(draft, str) else draft, screen=screen))
         except (InvalidInput, LimitExceeded) as error:
             raise type(error)(f"draft {place}: {error}") from error
     return checked

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..engines.screening import Screen, screened
 from ..store.changes import Change
 from ..store.draft import checked_draft
 from ..store.errors import InvalidInput, LimitExceeded, StoreError
@@ -87,7 +88,12 @@ def export_lines(store: Store, scope: str) -> Iterator[str]:
 
 
 def import_lines(
-    store: Store, lines: Iterable[str], *, scope: str, on_progress: Callable[[int], None] | None = None
+    store: Store,
+    lines: Iterable[str],
+    *,
+    scope: str,
+    on_progress: Callable[[int], None] | None = None,
+    screen: Screen | None = None,
 ) -> int:
     """Takes an export in, all or nothing; returns how many versions of notes were new.
 
@@ -96,8 +102,13 @@ def import_lines(
         LimitExceeded: a line over 8 MiB, or a value over its limit.
     """
     keep_times = store.notes.changes.last() == 0
-    changes = [made for made in _checked(lines, scope, keep_times=keep_times) if is_new(store, made, scope)]
+    found = (_screened(made, screen) for made in _checked(lines, scope, keep_times=keep_times))
+    changes = [made for made in found if is_new(store, made, scope)]
     return replay(store, changes, scope=scope, progressed=on_progress)
+
+
+def _screened(made: Replayed, screen: Screen | None) -> Replayed:
+    return replace(made, draft=screened(made.draft, screen)) if screen and made.draft else made
 
 
 def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[Replayed]:

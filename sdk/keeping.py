@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from ..engines.screening import Screen
 from ..store.checks import Finding
 from ..store.draft import checked_text
 from ..store.errors import InvalidInput
+from ..store.form import Embedder
 from ..store.note import Note
 from ..store.quotas import Limit
+from ..store.reembedding import embed_with
 from ..store.scope import checked_scope, covers
 from ..store.store import Store
 from .arguments import checked_count, checked_forms, chosen
@@ -30,6 +33,7 @@ class Keeping:
 
     scope: str
     _store: Store
+    _screen: Screen | None
 
     # what goes
 
@@ -196,6 +200,14 @@ class Keeping:
         """Drops forms of the whole store and makes them again from the words."""
         self._store.rebuild(checked_forms(forms), progressed=on_progress)
 
+    def embed_with(self, embedder: Embedder, *, on_progress: Callable[[int], None] | None = None) -> None:
+        """Moves the whole store to another embedder; the old vectors serve until every note has its new one.
+
+        It may be interrupted and called again: what was embedded stays. Other handles that are open with the old
+        embedder raise `FormMismatch` from then on.
+        """
+        embed_with(self._store, embedder, progressed=on_progress)
+
     def export(self) -> Iterator[str]:
         """Yields this scope as JSON Lines: a header, then every note with its versions, oldest first."""
         return export_lines(self._store, self.scope)
@@ -209,7 +221,7 @@ class Keeping:
         Raises:
             InvalidInput: a line is malformed or belongs to a scope outside this handle; nothing was written.
         """
-        return import_lines(self._store, lines, scope=self.scope, on_progress=on_progress)
+        return import_lines(self._store, lines, scope=self.scope, on_progress=on_progress, screen=self._screen)
 
 
 def _counted(versions: Sequence[Note]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from ..engines.embedder import MiniLM
 from ..engines.rules import RuleExtractor
+from ..engines.screening import Screen
 from ..store.draft import checked_moment, checked_text
 from ..store.form import Embedder, Extractor
 from ..store.note import Fact, Note
@@ -44,6 +45,7 @@ class Memory(Keeping):
         scope: whose memory it is, for example ``"ada"`` or ``"ada/work"``.
         embedder: makes the vectors; None to go without. The default is all-MiniLM-L6-v2 from this machine.
         extractor: finds facts and names in the words; None to keep only the facts that are given.
+        screen: looks for secrets and personal data in whatever is to be written, for example `PatternScreen`.
 
     Raises:
         InvalidScope: the scope is malformed.
@@ -59,8 +61,10 @@ class Memory(Keeping):
         scope: str,
         embedder: Embedder | None = MiniLM(),  # noqa: B008  (loads nothing, and every handle may share it)
         extractor: Extractor | None = RuleExtractor(),  # noqa: B008
+        screen: Screen | None = None,
     ) -> None:
         self.scope = checked_scope(scope)
+        self._screen = screen
         place = os.fspath(location) if is_url(location) else Path(location)
         self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope)
 
@@ -136,6 +140,7 @@ class Memory(Keeping):
                 "derived_from": derived_from,
                 "scope": scope,
             },
+            screen=self._screen,
         )
         return self._store.write([draft])[0]
 
@@ -154,7 +159,7 @@ class Memory(Keeping):
         Raises:
             InvalidInput: a draft cannot be stored; the message names its place, and nothing was written.
         """
-        return self._store.write(all_drafted(self.scope, drafts), progressed=on_progress)
+        return self._store.write(all_drafted(self.scope, drafts, screen=self._screen), progressed=on_progress)
 
     # read
 
@@ -345,6 +350,7 @@ class Memory(Keeping):
                 "derived_from": self._store.lineages.newest(old.parents) if derived_from is None else derived_from,
                 "scope": old.scope,
             },
+            screen=self._screen,
         )
         return self._store.revise(old, draft)
 
