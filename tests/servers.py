@@ -33,11 +33,11 @@ class Server:
         self.server: Any = pgserver.get_server(self.home / "data", cleanup_mode="stop")
         self.superuser = self.server.get_uri()
         self.execute(f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS")
-        self.execute(f"CREATE DATABASE tercet OWNER {ROLE}")
+        self.execute(f"CREATE DATABASE tests OWNER {ROLE}")
         if not durable:
             self.execute("ALTER SYSTEM SET fsync = off")
             self.execute("SELECT pg_reload_conf()")
-        self.superuser = self.superuser.replace("/postgres?", "/tercet?")
+        self.superuser = self.superuser.replace("/postgres?", "/tests?")
         self.execute("CREATE EXTENSION vector")
         self.database = self.superuser.replace("postgres:@", f"{ROLE}@")
         self._made: set[str] = set()
@@ -56,9 +56,9 @@ class Server:
             self.execute(f'DROP SCHEMA "{schema}" CASCADE')
         self._made.clear()
 
-    def execute(self, statement: str) -> tuple[Any, ...]:
+    def execute(self, statement: str, *, database: str = "tests") -> tuple[Any, ...]:
         """Runs a statement as a superuser, by itself; returns its first row, if it has any."""
-        with self._connect(self.superuser, autocommit=True) as connection:
+        with self._connect(self.superuser.replace("/tests?", f"/{database}?"), autocommit=True) as connection:
             done = connection.execute(statement)
             return (done.fetchone() or ()) if done.description else ()
 

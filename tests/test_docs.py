@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from servers import Server  # type: ignore[import-not-found]
 
 from tercet.store import errors
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WITH_SERVER = ROOT / "docs" / "postgres.md"
 _BLOCK = re.compile(
     r"(?P<skip><!-- not run: [^>]+ -->\n)?^```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -28,12 +30,33 @@ def _blocks(page: Path, kind: str) -> Iterator[str]:
             yield found["code"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != WITH_SERVER], ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for code in _blocks(page, "python"):
         exec(compile(code, str(page), "exec"), names)
+
+
+@pytest.mark.postgres
+def test_what_is_said_of_postgresql_is_done(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        for block in _blocks(WITH_SERVER, "sql"):
+            inside, _, rest = block.partition("\n")
+            for statement in filter(str.strip, (rest if inside.startswith("--") else block).split(";")):
+                server.execute(statement, database="tercet" if inside.startswith("--") else "tests")
+        place = server.superuser.replace("postgres:@", "tercet:change-me@").replace("/tests?", "/tercet?")
+        monkeypatch.setenv("TERCET_MEMORY", place)
+        test_the_python_of_a_page_runs(WITH_SERVER, tmp_path, monkeypatch)
+        told = capsys.readouterr().out
+        assert "Lisbon" in told
+        assert "write-ahead log moved on" in told  # with the rights that the page grants
+    finally:
+        server.execute("DROP DATABASE IF EXISTS tercet WITH (FORCE)")
+        server.execute("DROP OWNED BY tercet")
+        server.execute("DROP ROLE IF EXISTS tercet")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "cli.md"], ids=lambda page: page.name)

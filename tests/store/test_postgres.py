@@ -75,7 +75,7 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.postgres
 def test_another_database_and_another_role_are_told(server: Server) -> None:
     with pytest.raises(StoreError, match='"nothing" does not exist'):
-        opened(server.database.replace("/tercet?", "/nothing?"))
+        opened(server.database.replace("/tests?", "/nothing?"))
     with pytest.raises(StoreError, match='"nobody" does not exist'):
         opened(server.database.replace(f"{ROLE}@", "nobody@"))
 
@@ -87,10 +87,10 @@ def test_a_database_without_pgvector_says_what_to_do(server: Server) -> None:
     server.execute(f"ALTER DATABASE bare OWNER TO {ROLE}")
     try:
         with pytest.raises(StoreError, match="as a superuser, in that database: CREATE EXTENSION vector"):
-            opened(server.database.replace("/tercet?", "/bare?"))
+            opened(server.database.replace("/tests?", "/bare?"))
         with pytest.raises(StoreError, match="LATIN1"):
-            opened(server.superuser.replace("/tercet?", "/latin?"))
-        with opened(server.superuser.replace("/tercet?", "/bare?")) as made:  # a superuser's needs no help
+            opened(server.superuser.replace("/tests?", "/latin?"))
+        with opened(server.superuser.replace("/tests?", "/bare?")) as made:  # a superuser's needs no help
             made.write("hello")
     finally:
         server.execute("DROP DATABASE bare")
@@ -111,7 +111,7 @@ def test_a_url_shows_neither_password_nor_options(server: Server) -> None:
     url = server.url("named").replace(f"{ROLE}:@", f"{ROLE}@").replace(f"{ROLE}@", f"{ROLE}:{PASSWORD}@")
     with opened(url) as ada:
         assert repr(ada).startswith(f"Memory('postgresql://{ROLE}@")
-        assert repr(ada).endswith("/tercet', scope='ada')")
+        assert repr(ada).endswith("/tests', scope='ada')")
         assert PASSWORD not in repr(ada)
         ada.write("hello")
     with opened(url.replace("postgresql://", "postgresql+psycopg://")) as same:
@@ -284,7 +284,7 @@ def test_every_command_takes_a_url(there: Memories, server: Server) -> None:
     assert "row-level security" in run(place, "doctor").output
     assert run(place, "forget", id, "--yes").exit_code == 0
     assert run(place, "doctor", "--erase").exit_code == 1  # fsync is off in these tests
-    wrong = run(place.replace("/tercet?", "/nothing?"), "list")
+    wrong = run(place.replace("/tests?", "/nothing?"), "list")
     assert wrong.exit_code == 1
     assert "does not exist" in wrong.stderr
 

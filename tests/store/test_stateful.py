@@ -289,8 +289,12 @@ class Comparison(RuleBasedStateMachine):
         store = self.handles["ada"]._store
         assert disagreements(store) == []
         records = store.keys_values(self.encoder)
-        folder = self.home / "memory" / "records"
-        assert records.count() == (len(list(folder.iterdir())) if folder.exists() else 0)
+        with store.database.overseeing(), store.database.reading() as connection:
+            if self.memories.server:
+                kept = connection.exec_driver_sql("SELECT count(*) FROM blob").scalar_one()
+            else:
+                kept = len(store.database.record_files().every())
+            assert records.count() == kept
         assert self.handles["ada"].stats().change == len(self.model.moments) - 1
 
     # how
@@ -366,7 +370,7 @@ def seen(memory: Memory) -> object:
 
 def _run(examples: int, steps: int, server: Server | None = None) -> None:
     run_state_machine_as_test(
-        partial(Comparison, server),
+        partial(Comparison, server),  # type: ignore[arg-type]
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
