@@ -182,6 +182,7 @@ def _embedder() -> Finding:
     epilog="""
     tercet rebuild
     tercet rebuild --form words --form graph
+    tercet rebuild --embed-with BAAI/bge-small-en-v1.5
     """,
 )
 @click.option(
@@ -191,12 +192,23 @@ def _embedder() -> Finding:
     multiple=True,
     help="Only this form; may be repeated.",
 )
+@click.option(
+    "--embed-with",
+    "model",
+    metavar="NAME",
+    help="Make the vectors with another sentence model, a folder or hub name; the old ones serve until all are made.",
+)
 @with_session
-def rebuild(session: Session, forms: tuple[str, ...]) -> None:
+def rebuild(session: Session, forms: tuple[str, ...], model: str | None) -> None:
     """Makes forms anew from the words, all or nothing.
 
     A form belongs to the whole store, so this is not limited to a scope.
     """
+    if model is not None:
+        if forms or not session.vectors:
+            raise click.UsageError("--embed-with makes vectors, and only those; leave --form and --no-vectors out")
+        _embed_anew(session, model)
+        return
     from ...sdk.reading import FORMS
 
     chosen = [form for form in forms or FORMS if session.vectors or form != "vectors"]
@@ -212,3 +224,18 @@ def rebuild(session: Session, forms: tuple[str, ...]) -> None:
         session.answer({form: made[form].count for form in chosen})
     else:
         show(labelled([(form, f"{made[form].count:,} items") for form in chosen]))
+
+
+def _embed_anew(session: Session, model: str) -> None:
+    """Moves a memory to another embedder, which later commands name with --embedder."""
+    from ...engines import HubEmbedder
+
+    embedder = HubEmbedder(model)
+    with session.open() as memory:
+        with progress("embedding", memory.stats().forms["words"].count) as advance:
+            memory.embed_with(embedder, on_progress=advance)
+        count = memory.stats().forms["vectors"].count
+    if session.as_json:
+        session.answer({"embedder": embedder.name, "vectors": count})
+    else:
+        show(labelled([("vectors", f"{count:,} by {embedder.name}"), ("from now on", f"--embedder {model}")]))

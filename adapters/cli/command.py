@@ -13,7 +13,7 @@ from .session import Session
 __all__ = ["Command", "with_session"]
 
 P = ParamSpec("P")
-_SHARED = {"--memory", "--scope", "--vectors", "--embedder", "--json", "--help"}
+_SHARED = {"--memory", "--scope", "--vectors", "--embedder", "--screen", "--json", "--help"}
 
 
 class Command(click.Command):
@@ -78,6 +78,15 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
         show_envvar=True,
         help="A sentence model, by folder or hub name, instead of all-MiniLM-L6-v2; the one the memory was made with.",
     )
+    @click.option(
+        "--screen",
+        type=click.Choice(["off", "refuse", "redact"]),
+        envvar="TERCET_SCREEN",
+        default="off",
+        show_default=True,
+        show_envvar=True,
+        help="What to do with keys, card numbers and IBANs in what is written.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text for people.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -89,6 +98,7 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
             scope=str(kwargs.pop("scope")),
             vectors=bool(kwargs.pop("vectors")),
             embedder=str(kwargs.pop("embedder")),
+            screen=str(kwargs.pop("screen")),
             as_json=bool(kwargs.pop("as_json")),
         )
         command(session, *args, **kwargs)

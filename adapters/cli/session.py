@@ -27,6 +27,7 @@ class Session:
         scope: whose memory.
         vectors: whether vectors are made and vote.
         embedder: folder or hub name of the model that makes them; empty for the default.
+        screen: what to do with secrets in what is written: ``"off"``, ``"refuse"`` or ``"redact"``.
         as_json: answer in JSON.
     """
 
@@ -34,6 +35,7 @@ class Session:
     scope: str
     vectors: bool
     embedder: str
+    screen: str
     as_json: bool
 
     def open(self, *, new: bool = False) -> Memory:
@@ -51,15 +53,14 @@ class Session:
                 "or say where it is with --memory or TERCET_MEMORY"
             )
         with waiting("opening"):
+            from ...engines import HubEmbedder, MiniLM, PatternScreen
             from ...sdk.memory import Memory  # here, so that --help does not wait for the database's modules
 
+            screen = None if self.screen == "off" else PatternScreen("redact" if self.screen == "redact" else "refuse")
             if not self.vectors:
-                return Memory(self.location, scope=self.scope, embedder=None)
-            if self.embedder:
-                from ...engines.embedder import HubEmbedder
-
-                return Memory(self.location, scope=self.scope, embedder=HubEmbedder(self.embedder))
-            return Memory(self.location, scope=self.scope)
+                return Memory(self.location, scope=self.scope, embedder=None, screen=screen)
+            embedder = HubEmbedder(self.embedder) if self.embedder else MiniLM()
+            return Memory(self.location, scope=self.scope, embedder=embedder, screen=screen)
 
     def answer(self, value: object) -> None:
         """Prints a value as JSON."""
