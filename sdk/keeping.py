@@ -191,10 +191,10 @@ class Keeping:
     # care
 
     def single_valued(self, relation: str, *, single: bool = True) -> None:
-        """Says that a relation has one value at a time, so that a newer value ends the older one."""
+        """Says that a relation has one value at a time in this scope and below: a newer value ends the older one."""
         name = checked_text(relation, "relation", limit=4_000)
         with self._store.database.writing():
-            self._store.triplets.relations.declare(name, single=single)
+            self._store.triplets.relations.declare(name, scope=self.scope, single=single)
 
     def rebuild(self, *, forms: Collection[str] = FORMS, on_progress: Callable[[int], None] | None = None) -> None:
         """Drops forms of the whole store and makes them again from the words."""

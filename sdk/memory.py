@@ -238,6 +238,7 @@ class Memory(Keeping):
             chosen = filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at, origins=origins)
             found = self._store.triplets.facts(
                 self._store.notes.among(chosen),
+                scope=chosen.scope,
                 subject=checked_text(subject or "", "subject", limit=4_000),
                 relation=checked_text(relation or "", "relation", limit=4_000),
                 object=checked_text(object or "", "object", limit=4_000),
@@ -295,7 +296,7 @@ class Memory(Keeping):
             among = self._store.notes.among(Filter(self.scope))
             return Stats(
                 notes=self._store.notes.count(*among.conditions),
-                facts=len(self._store.triplets.facts(among)),
+                facts=len(self._store.triplets.facts(among, scope=self.scope)),
                 bytes=self._store.database.size(),
                 change=self._store.notes.changes.last(),
                 forms=self._states(),

@@ -53,7 +53,10 @@ def _m002_quarantine_quotas_half_precision(connection: Connection) -> None:
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS {dropped}")
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS ix_{dropped}")
     connection.exec_driver_sql("ALTER TABLE note ADD COLUMN held INTEGER")
+    connection.exec_driver_sql("ALTER TABLE relation RENAME TO relation_of_all")
     metadata.create_all(connection)  # the tables that are new
+    connection.exec_driver_sql("INSERT INTO relation SELECT '', name, single FROM relation_of_all")
+    connection.exec_driver_sql("DROP TABLE relation_of_all")
     for table in (change, note):
         for index in table.indexes:
             index.create(connection, checkfirst=True)

@@ -16,8 +16,8 @@ from .postings import INDEXES
 
 __all__ = ["OPEN", "create_tables", "policies"]
 
-OPEN = frozenset({"form", "full_text", "meta", "relation"})
-"""Tables without words of anybody's notes, which every transaction may see: versions, counts, kinds of relations."""
+OPEN = frozenset({"form", "full_text", "meta"})
+"""Tables without words of anybody's notes, which every transaction may see: versions and counts."""
 _EVERY = "current_setting('tercet.scope') = '*'"
 _INSTR = (  # as SQLite calls it
     "CREATE FUNCTION instr(text, text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE "
@@ -41,12 +41,12 @@ def create_tables(connection: Connection, metadata: MetaData, words_source: str)
         raise StoreError(f"the database keeps text as {encoding}; make one with: CREATE DATABASE … ENCODING 'UTF8'")
     _need_pgvector(connection)
     connection.exec_driver_sql(_INSTR)
-    metadata.create_all(connection)
+    metadata.create_all(connection, checkfirst=False)
     connection.exec_driver_sql(words_source)
     connection.exec_driver_sql("ALTER VIEW words_source SET (security_invoker = true)")
     of_content = (statement for table in metadata.sorted_tables for statement in _unsampled(table))
-    for statement in (*_indexes(), *_blobs(), *of_content, *policies(metadata.sorted_tables)):
-        connection.exec_driver_sql(statement)
+    # all at once: a hundred round trips would take longer than what is done
+    connection.exec_driver_sql("; ".join([*_indexes(), *_blobs(), *of_content, *policies(metadata.sorted_tables)]))
 
 
 def policies(tables: list[Table]) -> Iterator[str]:
@@ -54,7 +54,10 @@ def policies(tables: list[Table]) -> Iterator[str]:
     for table in tables:
         if table.name in OPEN:
             continue
-        if "scope" in table.c:
+        if table.name == "relation":  # what a scope says of relations holds below it
+            own = "current_setting('tercet.scope')"
+            sees = f"scope = '' OR starts_with({own} || '/', scope || '/') OR starts_with(scope, {own} || '/')"
+        elif "scope" in table.c:
             own = "current_setting('tercet.scope')"
             sees = f"scope = {own} OR (scope > {own} || '/' AND scope < {own} || '0')"
         elif "note" in table.c:

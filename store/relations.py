@@ -39,17 +39,19 @@ SINGLE_VALUED = frozenset(
         "employer",
     )
 )
-"""Known from the start; `Relations.declare` adds to them or takes from them."""
+"""Known from the start; `Relations.declare` adds to them or takes from them, in a scope and below."""
 
 
 class Relations:
-    """Which relations are single-valued in this store."""
+    """Which relations are single-valued, as the scopes of this store see it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def declare(self, name: str, *, single: bool) -> None:
-        """Says whether a relation has one value at a time; runs in the caller's transaction.
+    def declare(self, name: str, *, scope: str, single: bool) -> None:
+        """Says whether a relation has one value at a time, for a scope and all below it.
+
+        Runs in the caller's transaction.
 
         Raises:
             InvalidInput: the name holds no letter and no digit.
@@ -57,11 +59,17 @@ class Relations:
         if not fold(name):
             raise InvalidInput(f"relation {shown(name)} holds no letter or digit to look for")
         with self._database.reading() as connection:
-            connection.execute(relation.delete().where(relation.c.name == fold(name)))
-            connection.execute(relation.insert().values(name=fold(name), single=int(single)))
+            connection.execute(relation.delete().where(relation.c.scope == scope, relation.c.name == fold(name)))
+            connection.execute(relation.insert().values(scope=scope, name=fold(name), single=int(single)))
 
-    def single_valued(self) -> frozenset[str]:
-        """Returns the folded names of all single-valued relations."""
+    def single_valued(self, scope: str) -> frozenset[str]:
+        """Returns the folded names of all relations that are single-valued for a reader of this scope.
+
+        What a scope says goes before what the scopes above it say; what others say does not matter.
+        """
+        parts = scope.split("/")
+        above = ["", *("/".join(parts[:length]) for length in range(1, len(parts) + 1))]
+        query = select(relation.c.name, relation.c.single).where(relation.c.scope.in_(above)).order_by(relation.c.scope)
         with self._database.reading() as connection:
-            declared = {name: bool(single) for name, single in connection.execute(select(relation))}
+            declared = {name: bool(single) for name, single in connection.execute(query)}
         return frozenset(name for name in SINGLE_VALUED | declared.keys() if declared.get(name, True))

@@ -144,6 +144,7 @@ triplet = Table(
 relation = Table(
     "relation",
     metadata,
+    Column("scope", String, primary_key=True),  # where it was said: it holds there and below; empty for everywhere
     Column("name", String, primary_key=True),  # folded
     Column("single", Integer, nullable=False),
 )

@@ -103,6 +103,7 @@ class Triplets:
         self,
         among: Among,
         *,
+        scope: str,
         subject: str = "",
         relation: str = "",
         object: str = "",
@@ -114,6 +115,7 @@ class Triplets:
 
         Args:
             among: the notes that may support them.
+            scope: of the reader, who decides which relations have one value at a time.
             subject: only this subject, compared folded.
             relation: only this relation.
             object: only this object.
@@ -127,7 +129,7 @@ class Triplets:
         ):
             if given and not folded:
                 raise InvalidInput(f"{name} {shown(given)} holds nothing to look for")
-        single = self.relations.single_valued()
+        single = self.relations.single_valued(scope)
         # a newer value with another object may end the one that is asked for: resolve without the object first
         conditions = [triplet.c[name] == value for name, value in wanted.items() if value and name != "o"]
         if wanted["o"]:

@@ -229,3 +229,18 @@ def test_a_malformed_scope_opens_nothing(towns: Memories, scope: str) -> None:
 @pytest.mark.parametrize("scope", ["a", "0", "con", "a" * 64, "/".join(["a"] * 8), "a-b_c/9"])
 def test_a_well_formed_scope_opens(memory: Memories, scope: str) -> None:
     assert memory(scope).write("x").scope == scope
+
+
+def test_what_a_scope_says_of_a_relation_holds_there_and_below_and_nowhere_else(memory: Memories) -> None:
+    ada, work, eve = memory("ada"), memory("ada/work"), memory("eve")
+    for each in (ada, work, eve):
+        each.write("first", facts=[("Rex", "sleeps on", "sofa")], happened="2024-01-01")
+        each.write("then", facts=[("Rex", "sleeps on", "bed")], happened="2024-02-01")
+    ada.single_valued("sleeps on")
+    assert [fact.object for fact in ada.facts(subject="Rex")] == ["bed"]
+    assert [fact.object for fact in work.facts(subject="Rex")] == ["bed"]
+    assert sorted(fact.object for fact in eve.facts(subject="Rex")) == ["bed", "sofa"]
+    work.single_valued("sleeps on", single=False)
+    assert sorted(fact.object for fact in work.facts(subject="Rex")) == ["bed", "sofa"]
+    assert sorted(fact.object for fact in ada.facts(subject="Rex", scope="ada/work")) == ["bed", "sofa"]
+    assert [fact.object for fact in ada.facts(subject="Rex")] == ["bed"]
