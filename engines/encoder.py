@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
@@ -125,7 +125,7 @@ def _dtype(precision: Precision, device: str) -> torch.dtype:
         if torch.device(device).type == "cuda":
             able = torch.cuda.is_bf16_supported(including_emulation=False)
         else:  # older releases of torch cannot be asked
-            ask = getattr(torch.cpu, "get_capabilities", dict)
+            ask: Callable[[], Mapping[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
             able = torch.device(device).type == "cpu" and bool(ask().get("amx_bf16"))
         return torch.bfloat16 if able else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32

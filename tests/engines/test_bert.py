@@ -29,8 +29,8 @@ def saved(folder: Path, *, seed: int = 0, **settings: object) -> Path:
 def by_transformers(folder: Path, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     from transformers import BertModel
 
-    model = BertModel.from_pretrained(folder, dtype=torch.float32, add_pooling_layer=False).eval()
-    hidden: torch.Tensor = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    model: Any = BertModel.from_pretrained(folder, dtype=torch.float32, add_pooling_layer=False)
+    hidden: torch.Tensor = model.eval()(input_ids=ids, attention_mask=mask).last_hidden_state
     return hidden
 
 
