@@ -41,7 +41,10 @@ def test_a_folder_gives_the_vectors_of_its_model(minilm: MiniLM, tmp_path: Path)
         f"my-model@{encoder_files.fingerprint(package_folder())}:256",
     )
     texts = ["I moved to Lisbon in March 2024.", "", "word " * 400, "東京に住んでいます。"]
-    assert np.array_equal(embedder.embed(texts), minilm.embed(texts))
+    assert np.array_equal(embedder.embed(texts), MiniLM(precision="float32").embed(texts))
+    by_hardware = HubEmbedder(tmp_path / "my-model", precision="auto")
+    assert by_hardware.name == embedder.name
+    assert np.array_equal(by_hardware.embed(texts), minilm.embed(texts))
 
 
 def test_a_hub_name_is_served_from_the_local_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +148,11 @@ def test_max_tokens_must_be_what_the_model_can_read(max_tokens: int, tmp_path: P
         HubEmbedder(tiny(tmp_path / "model"), max_tokens=max_tokens)
 
 
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="precision='half'"):
+        HubEmbedder(tiny(tmp_path / "model"), max_tokens=64, precision="half")  # type: ignore[arg-type]
+
+
 @pytest.mark.gpu
 def test_a_gpu_makes_the_same_vectors(tmp_path: Path) -> None:
     import torch
@@ -152,5 +160,7 @@ def test_a_gpu_makes_the_same_vectors(tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     folder, texts = tiny(tmp_path / "model"), ["short", "a longer companion", "word " * 90]
-    on_gpu = HubEmbedder(folder, max_tokens=64, device="cuda").embed(texts)
-    assert np.abs(on_gpu - HubEmbedder(folder, max_tokens=64).embed(texts)).max() < 1e-5
+    here = HubEmbedder(folder, max_tokens=64).embed(texts)
+    assert np.abs(HubEmbedder(folder, max_tokens=64, device="cuda").embed(texts) - here).max() < 1e-5
+    fast = HubEmbedder(folder, max_tokens=64, device="cuda", precision="auto").embed(texts)
+    assert (fast * here).sum(1).min() > 0.995
