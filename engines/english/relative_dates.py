@@ -32,6 +32,7 @@ __all__ = ["TimeSpan", "find_times"]
 
 _LEAD = 40  # characters that may make another time of the date after them
 _DAY = timedelta(1)
+_NTH = ("first", "second", "third")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ def _beside(written: DateSpan, lead: re.Match[str], said: Said) -> Resolved:
         return of_year(groups, period.start.year), confidence
     side, unit = groups["side"], unit_named(groups.get("unit", "day"))
     if "nth" in groups:
-        return _nth(groups, unit, period), confidence
+        nth = _nth(groups, unit, period)
+        return (nth, confidence) if nth else None
     if side in ("of", "in"):
         return (unit_of(period.start, unit), confidence) if side == "of" and unit in ("week", "weekend") else None
     if PRECISIONS.index(period.precision) > PRECISIONS.index(unit):
@@ -143,11 +145,11 @@ def _beside(written: DateSpan, lead: re.Match[str], said: Said) -> Resolved:
     return next_to(period.start, unit, sign), confidence
 
 
-def _nth(groups: Mapping[str, str], unit: str, period: Period) -> Period:
-    """Returns the first, second, third or last week, weekend or weekday that begins within a period."""
+def _nth(groups: Mapping[str, str], unit: str, period: Period) -> Period | None:
+    """Returns the first, second, third or last week, weekend or weekday that begins within a period, if it has one."""
     days = [period.start + n * _DAY for n in range(min(366, (period.end - period.start).days))]
     if "weekday" in groups:
         found = [unit_of(day, "day") for day in days if day.weekday() == weekday_named(groups["weekday"])]
     else:
         found = [one for day in days if (one := unit_of(day, unit)).start == day]
-    return found[{"first": 0, "second": 1, "third": 2, "last": -1}[groups["nth"]]]
+    return next(iter(found[-1:] if groups["nth"] == "last" else found[_NTH.index(groups["nth"]) :]), None)

@@ -30,7 +30,7 @@ _HOLIDAY = (
 )
 _PART = r"(?:the )?(?P<part>early|mid|late|start|beginning|middle|end)(?: of the | of | in |-| )"
 _HOURS = r"(?: (?:morning|afternoon|evening|night))?"
-_SINCE = r"(?:(?:back )?in|since|by|until|till|during|of|from|through|for|over|before|after|on|at|around)"
+_SINCE = r"(?:(?:back )?in|since|by|until|till|during|of|from|through|for|over|before|after|on|at|around|between)"
 _ALONE = r"(?= ?(?:[.,;:!?)\n]|$)| (?:i|we|he|she|they|it|and|at|with|to|for|because|so|but)\b)"
 
 # Longer forms win where two begin at one place; what stands before (?P<time>) is no part of the expression.
@@ -46,6 +46,8 @@ _FORMS = {
     "following": r"the (?:(?P<then>next|following|previous) (?P<unit>day|week|weekend|month|year)"
     rf"|(?P<same>day|night|week|weekend|month|year) (?P<side>before|after)){_ALONE}",
     "named": rf"(?:{_SINCE} )(?P<time>{_MONTH}|{_HOLIDAY})(?! ?\d| of \d|['’])",
+    "joined": rf"(?:between|from) (?:{'|'.join(MONTHS)}) (?:and|to|until|till|through) "
+    rf"(?P<time>{_MONTH})(?! ?\d| of \d|['’])",
     "part": rf"(?P<time>{_PART}{_MONTH})(?! ?\d| of \d)",
     "eve": r"(?P<holiday>christmas (?:eve|day)|new year['’]?s (?:eve|day))",
     "weekday": rf"(?:(?:on|by|until|till|since) )?(?P<time>{_WEEKDAY}{_HOURS})",

@@ -245,6 +245,7 @@ RESOLVERS: dict[str, Callable[[re.Match[str], Said], Resolved]] = {
     "ahead": _ahead,
     "following": _following,
     "named": _named,
+    "joined": _named,
     "part": _named,
     "eve": _named,
     "weekday": _weekday_alone,

@@ -203,6 +203,7 @@ anchors = st.just("") | st.dates().map(date.isoformat) | st.datetimes().map(date
 @given(text=texts, anchor=anchors)
 @example(text="a decade ago, last year, last winter", anchor="0001-01-01")
 @example(text="in 3 decades, tomorrow, next year, December 9999", anchor="9999-12-31")
+@example(text="the second week of 9 June 2023, the third day of 2023, the last week of 9 June 2023", anchor="2024")
 @settings(max_examples=500)
 def test_spans_lie_in_the_text_in_order(text: str, anchor: str) -> None:
     past = 0
