@@ -39,14 +39,13 @@ def of_that_time(store: Store, period: AskedPeriod, k: int, among: Among) -> tup
         key=(among.key, since, last),
     )
     hits = store.words.search(Cue(period.rest), k, around) if any(map(str.isalnum, period.rest)) else []
-    found = {hit.num for hit in hits}
-    dated: list[Note] = []
+    told = store.notes.by_num([hit.num for hit in hits])
     if period.until - period.since <= _SHORT:
-        inside = (*among.conditions, note.c.happened >= since, note.c.happened < until)
-        dated = [one for one in store.notes.select(*inside, newest=True, limit=k) if one.num not in found]
-    told = store.notes.by_num([*found]).values()
-    within = {one.num for one in (*told, *dated) if falls_within(one, period)}
-    return hits + [Hit(one.num, 0.0) for one in dated], within
+        for bounds in ((since, until), (until, last)):
+            conditions = (*among.conditions, note.c.happened >= bounds[0], note.c.happened < bounds[1])
+            told |= {one.num: one for one in store.notes.select(*conditions, limit=k)}
+    within = {num for num, one in told.items() if falls_within(one, period)}
+    return hits + [Hit(num, 0.0) for num in sorted(within.difference(hit.num for hit in hits))], within
 
 
 def united(first: Sequence[Hit], second: Sequence[Hit]) -> list[Hit]:

@@ -95,8 +95,9 @@ def _finds(text: str) -> Iterator[tuple[int, int, Callable[[Said], Resolved], bo
         if lead:
             yield low + lead.start(), written.end, partial(_beside, written, lead), exact
         yield written.start, written.end, partial(_written, written), exact
-    for name, pattern in RULES:
-        for found in pattern.finditer(text):
+    lower = text.lower()
+    for name, signs, pattern in RULES:
+        for found in pattern.finditer(text) if any(sign in lower for sign in signs) else ():
             start, end = found.span("time") if "time" in pattern.groupindex else found.span()
             yield start, end, partial(RESOLVERS[name], found), False
 

@@ -54,10 +54,30 @@ _FORMS = {
     "weekend": r"(?:on|at|over|during|for) (?P<time>the weekend)",
     "ordinal": rf"(?:on|by|until|till|since) (?P<time>the (?P<nth>[0-3]?[0-9])(?:st|nd|rd|th)){_ALONE}",
 }
+_DAYS = tuple(name[:3] for name in WEEKDAYS)
+_YEARLY = (*MONTHS, "christmas", "xmas", "boxing", "new year", "halloween", "thanksgiving", "valentine", "patrick")
+# A rule is tried only where one of these stands somewhere in the text: most texts name no time at all.
+_SIGNS = {
+    "near": ("yesterday", "today", "tomorrow", "tonight", "last night", "this "),
+    "skipped": ("before last", "after next"),
+    "which": ("last ", "past ", "previous ", "this ", "next ", "coming "),
+    "stretch": ("the last", "the past", "the next", "the coming"),
+    "counted": (" ago", " back", " from "),
+    "ahead": ("in ",),
+    "following": ("the next", "the following", "the previous", " before", " after"),
+    "named": _YEARLY,
+    "joined": _YEARLY,
+    "part": _YEARLY,
+    "eve": ("christmas", "new year"),
+    "weekday": _DAYS,
+    "weekend": ("the weekend",),
+    "ordinal": ("the ",),
+}
 RULES = tuple(
-    (name, re.compile(rf"(?<![\w'’.,–-])(?:{form})(?![\w-])", re.IGNORECASE)) for name, form in _FORMS.items()
+    (name, _SIGNS[name], re.compile(rf"(?<![\w'’.,–-])(?:{form})(?![\w-])", re.IGNORECASE))
+    for name, form in _FORMS.items()
 )
-"""(name, pattern) of each rule."""
+"""(name, what a text must hold in lower case, pattern) of each rule."""
 BEFORE_DATE = re.compile(
     rf"(?<![\w-])(?:(?:the )?(?:(?P<nth>first|second|third|last) )?(?:{_COUNT} )?(?:{_UNIT}|{_WEEKDAY})s? "
     rf"(?P<side>before|after|of|in|following|prior to) |(?:the )?{_SEASON} (?:of )?|{_HOLIDAY},? (?:of )?|{_PART})$",

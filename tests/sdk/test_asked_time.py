@@ -35,6 +35,7 @@ def test_a_day_however_it_is_written(ada: Memory, day: str) -> None:
 def test_a_day_that_a_note_names_only_relatively(ada: Memory) -> None:
     found = ada.read("What happened on 20 May 2023?")[0]
     assert found.note.text == "I ran a race last Saturday."
+    assert found.why.votes["time"] == 1.0
 
 
 def test_a_month(ada: Memory) -> None:
