@@ -16,14 +16,15 @@ from ..store.store import Store
 
 __all__ = ["asked_of", "falls_within", "of_that_time", "united"]
 
-_SHORT = timedelta(7)
+_READ = 4_096  # characters of a question, as for its words
+_SHORT = timedelta(7)  # every note of so short a time is a candidate
 _LAST = date.max
 _TOLD_LATER = timedelta(31)  # how long after it happened people tell of it as "last month"
 
 
 def asked_of(question: str, as_of: str = "") -> AskedPeriod | None:
     """Returns the time that a question asks about, relative to ``as_of`` or now; None if it names none."""
-    return asked_period(question, as_of or datetime.now(UTC).date().isoformat())
+    return asked_period(question[:_READ], as_of or datetime.now(UTC).date().isoformat())
 
 
 def of_that_time(store: Store, period: AskedPeriod, k: int, among: Among) -> tuple[list[Hit], set[int]]:
