@@ -59,7 +59,11 @@ def united(first: Sequence[Hit], second: Sequence[Hit]) -> list[Hit]:
 
 
 def falls_within(told: Note, period: AskedPeriod) -> bool:
-    """Whether the date of a note, or a time that its words name, is in a period."""
+    """Whether the date of a note, or a time that its words name, is in a period; of a day, no month speaks for sure."""
     if told.happened and first_day(told.happened)[0] in period:
         return True
-    return any(span.since < period.until and period.since < span.until for span in find_times(told.text, told.happened))
+    longest = max(_SHORT, period.until - period.since)
+    return any(
+        span.since < period.until and period.since < span.until and span.until - span.since <= longest
+        for span in find_times(told.text, told.happened)
+    )
