@@ -14,6 +14,8 @@ from .english.chunks import Chunk, chunked
 from .english.clauses import clauses, segments
 from .english.lexicon import VAGUE
 from .english.mentions import mentions
+from .english.relative_dates import find_times
+from .english.said_on import resolved
 from .english.statements import statements
 from .english.tagging import Token, tag
 from .english.tokens import sentences
@@ -28,13 +30,14 @@ _LONGEST_SIDE = 80
 class RuleExtractor:
     """Finds triplets and names by rules; deterministic, in time linear in the length of the text."""
 
-    name = "rule:1"
+    name = "rule:2"
 
     def triplets(self, note: Note) -> list[Triplet]:
         """Returns at most 12 facts that the note states, in order of appearance, each once.
 
-        Sides are spans of the text without their determiner, or the speaker for "I" and "we"; they hold since
-        the date that the sentence names, else since the note's. What is asked, denied or imagined gives none.
+        Sides are spans of the text without their determiner, or the speaker for "I" and "we"; they hold since the time
+        that the clause names ("last week" is resolved, see english/relative_dates.py), else since the note's. What is
+        asked, denied or imagined gives none.
         """
         found: dict[tuple[str, str, str], Triplet] = {}
         for triplet in _all(note):
@@ -57,12 +60,18 @@ class RuleExtractor:
 def _all(note: Note) -> Iterator[Triplet]:
     quoting = False
     paired = note.text.count('"') % 2 == 0
+    times = list(find_times(note.text, _said_on(note)))
     for sentence in sentences(note.text):
-        tokens = tag(sentence, note.text)
+        tokens = resolved(tag(sentence, note.text), times)
         chunks = chunked(tokens)
         quoted, quoting = _quoting(chunks, quoting and paired)
         if not sentence.question:
             yield from _stated(chunks, tokens, note, speaker="" if quoted else note.speaker)
+
+
+def _said_on(note: Note) -> str:
+    """Returns what "yesterday" is relative to; an imported note without a date may be older than we know it."""
+    return note.happened or ("" if note.origin == "import" else note.known)
 
 
 def _quoting(chunks: Sequence[Chunk], quoting: bool) -> tuple[bool, bool]:

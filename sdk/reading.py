@@ -1,7 +1,8 @@
 """How the forms' votes become one ranking.
 
 The prior is the min-max sum of words and vectors. Facts and names in the question seed Personalized PageRank, which
-consumes the prior as its reset vector. What stands in a dialogue is ranked as a dialogue, see dialogue_rank.py.
+consumes the prior as its reset vector. What stands in a dialogue is ranked as a dialogue, see dialogue_rank.py; what a
+question says of time, see asked_time.py.
 Source: the project's measurements on LoCoMo and MuSiQue (docs/recall.md).
 """
 
@@ -14,6 +15,7 @@ from ..store.form import Among, Cue, Hit
 from ..store.names import fold
 from ..store.notes import Turn
 from ..store.store import Store
+from .asked_time import asked_of, of_that_time, united
 from .dialogue_rank import in_sessions, smoothed
 
 __all__ = ["FORMS", "Ranked", "min_max", "rank", "weighed"]
@@ -26,6 +28,8 @@ _FACTS = 5  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact
 _GRAPH = 1.0  # weight of the graph beside the prior
 _GRAPH_OF_TURNS = 0.2  # adjacency says more in a dialogue than links
+_TIME = 2.0  # what a note of the asked time gains: as much as both others can give (docs/time.md)
+_TIME_OF_TURNS = 0.5  # in a dialogue the date is that of the session, and says less
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,9 @@ class Ranked:
     path: tuple[str, ...]
 
 
-def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[str] = FORMS) -> list[Ranked]:
+def rank(
+    store: Store, question: str, k: int, *, among: Among, by: Collection[str] = FORMS, as_of: str = ""
+) -> list[Ranked]:
     """Returns at most ``k`` notes out of ``among``, best first.
 
     Args:
@@ -47,14 +53,20 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
         k: most notes.
         among: the notes that may come back.
         by: the forms that may vote.
+        as_of: what "last week" in the question is relative to, ISO 8601; empty for today.
     """
     vector = store.vectors.embed(question) if store.vectors and "vectors" in by else None
     cue = Cue(question, vector)
     names: list[str] = []
     seeds: dict[str, float] = {}
     hits: dict[str, list[Hit]] = {}
+    within: set[int] = set()
     if "words" in by:
         hits["words"] = store.words.search(cue, _DEPTH, among)
+        period = asked_of(question, as_of)
+        if period:
+            near, within = of_that_time(store, period, _DEPTH, among)
+            hits["words"] = united(hits["words"], near)
     if store.vectors and vector is not None:
         hits["vectors"] = store.vectors.search(cue, _DEPTH, among)
     found = {hit.num for form in hits.values() for hit in form}
@@ -70,6 +82,9 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
         hits["graph"] = store.graph.search(replace(cue, prior=prior, seeds=seeds), _DEPTH, among)
     votes = {name: min_max(found) for name, found in hits.items() if found}
     final = _final(prior, votes, turns if dialogue else {}, question)
+    if within:
+        votes["time"] = dict.fromkeys(within, 1.0)
+        final = weighed([(final, 1.0), (votes["time"], _TIME_OF_TURNS if dialogue else _TIME)])
     order = sorted(final, key=lambda num: (-final[num], num))[:k]
     paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
     if "graph" in hits:

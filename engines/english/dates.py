@@ -42,11 +42,13 @@ class DateSpan:
         start: its first character.
         end: the character after its last.
         iso: ``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``; empty where the year is not said.
+        yearless: ``MM-DD`` where the year is not said; else empty.
     """
 
     start: int
     end: int
     iso: str
+    yearless: str = ""
 
 
 def find_dates(text: str) -> Iterator[DateSpan]:
@@ -63,7 +65,7 @@ def find_dates(text: str) -> Iterator[DateSpan]:
             continue  # "may 2" is more often a modal than a month
         iso = _iso(parts)
         if iso is not None:
-            yield DateSpan(found.start(), found.end(), iso)
+            yield DateSpan(found.start(), found.end(), iso, "" if iso else _yearless(parts))
 
 
 def _iso(parts: dict[str, str]) -> str | None:
@@ -75,3 +77,7 @@ def _iso(parts: dict[str, str]) -> str | None:
     if "year" not in parts:
         return ""
     return parts["year"] + (f"-{month:02}" if month else "") + (f"-{day:02}" if day else "")
+
+
+def _yearless(parts: dict[str, str]) -> str:
+    return f"{_NUMBER[parts['month'].lower()]:02}-{int(parts['day']):02}"

@@ -40,7 +40,7 @@ def statements(
         speaker: who "I" is; empty if that is not known.
         happened: since when it is true if no date is named.
     """
-    times = clause.times if any(token.iso for _, token in clause.times) else [*clause.times, *leading]
+    times = clause.times if any(token.day for _, token in clause.times) else [*clause.times, *leading]
     verb = verb_phrase(clause.verb.tokens, since=any(preposition == "since" for preposition, _ in times))
     since, until = (happened, "") if _tells_time(clause, verb) else validity(times, happened)
     loss = (0.0 if clause.near else _FAR) + (_FAR if verb.tense in ("bare", "future") else 0.0)

@@ -27,6 +27,7 @@ class Token:
         end: the character after its last.
         tag: one of the classes in `classes`, or "@" for a date or time, or "(" for all that brackets hold.
         iso: the value of a date, if it has one.
+        resolved: the value of a time that is relative to the day it was said, if that is known.
     """
 
     text: str
@@ -35,6 +36,12 @@ class Token:
     end: int
     tag: str
     iso: str = ""
+    resolved: str = ""
+
+    @property
+    def day(self) -> str:
+        """The value of a date or time, written or resolved; empty if it has none."""
+        return self.iso or self.resolved
 
 
 def tag(sentence: Sentence, text: str) -> list[Token]:

@@ -22,13 +22,13 @@ def validity(times: Iterable[tuple[str, Token]], happened: str) -> tuple[str, st
     start = end = ""
     dated = False
     for preposition, token in times:
-        if not token.iso:
+        if not token.day:
             continue
         dated = True
         if preposition in _ENDS:
-            end = end or token.iso
+            end = end or token.day
         elif preposition not in _UNKNOWN:
-            start = start or token.iso
+            start = start or token.day
     if not dated:
         return happened, ""
     return start, end if not start or start < end else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -193,7 +194,14 @@ def test_in_quoted_speech_i_is_not_the_speaker() -> None:
         ("I moved to Lisbon on March 9th, 2024.", "2024-03-09", ""),
         ("I moved to Lisbon 2024-03-09.", "2024-03-09", ""),
         ("In 2022, I moved to Lisbon.", "2022", ""),
-        ("I moved to Lisbon last week.", "2024-05-01", ""),
+        ("I moved to Lisbon yesterday.", "2024-04-30", ""),
+        ("Yesterday I moved to Lisbon.", "2024-04-30", ""),
+        ("I moved to Lisbon last week.", "2024-04-22", ""),
+        ("I moved to Lisbon last month.", "2024-04", ""),
+        ("I moved to Lisbon two years ago.", "2022", ""),
+        ("I moved to Lisbon in March.", "2024-03", ""),
+        ("I moved to Lisbon on Friday.", "2024-04-26", ""),
+        ("I moved to Lisbon recently.", "2024-05-01", ""),
         ("I moved to Lisbon.", "2024-05-01", ""),
         ("I moved to Lisbon before 2022.", "", ""),
     ],
@@ -212,7 +220,19 @@ def test_until_closes_a_fact() -> None:
     assert (one("I lived in Porto until 2022.", "lived in").valid_to) == "2022"
 
 
+def test_until_closes_a_fact_at_a_relative_time_too() -> None:
+    assert (one("I lived in Porto until last year.", "lived in").valid_to) == "2023"
+
+
+def test_a_note_without_a_date_speaks_of_the_day_it_came_to_be_known() -> None:
+    told = replace(note("I moved to Lisbon yesterday.", happened=""), known="2024-05-02T10:00:00")
+    assert {t.valid_from for t in RuleExtractor().triplets(told)} == {"2024-05-01"}
+    assert {t.valid_from for t in RuleExtractor().triplets(replace(told, origin="import"))} == {""}
+
+
 def test_a_date_belongs_to_its_own_clause() -> None:
+    triplets = RuleExtractor().triplets(note("I live in Rome and Tom moved to Bonn last year."))
+    assert {t.object: t.valid_from for t in triplets} == {"Rome": "2024-05-01", "Bonn": "2023"}
     triplets = RuleExtractor().triplets(note("I live in Rome and Tom moved to Bonn in 2019."))
     assert {t.object: t.valid_from for t in triplets if t.relation != "lives in"} == {"Bonn": "2019"}
     assert one("I live in Rome and Tom bought a car in 2019.", "lives in").valid_from == "2024-05-01"
@@ -238,7 +258,7 @@ def test_sides_of_more_than_eighty_characters_are_left_out() -> None:
 
 
 def test_the_name_says_which_rules_made_it() -> None:
-    assert RuleExtractor.name == "rule:1"
+    assert RuleExtractor.name == "rule:2"
     assert {t.extractor for t in RuleExtractor().triplets(note("I live in Rome."))} == {"rule"}
 
 
