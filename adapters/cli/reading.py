@@ -219,11 +219,14 @@ def list_(
     epilog="""
     tercet facts --subject Ada --relation "lives in"
     tercet facts --subject Ada --as-of 2023-12-31
+    tercet facts --pattern "? lives in Lisbon"
+    tercet facts --pattern "Ada < daughter of < ? > lives in > ?"
     """,
 )
 @click.option("--subject", metavar="NAME", help="Only about this one.")
 @click.option("--relation", metavar="WORDS", help="Only this relation.")
 @click.option("--object", metavar="NAME", help="Only with this object.")
+@click.option("--pattern", metavar="PATTERN", help="Names and relations in turn, with ? for what is asked.")
 @click.option("--as-of", metavar="DATE", help="What was true then.")
 @click.option("--known-at", metavar="DATE", help="What was known then; change:12 names a change.")
 @click.option("--all", "superseded", is_flag=True, help="Also facts whose time is over.")
@@ -233,13 +236,24 @@ def facts(
     subject: str | None,
     relation: str | None,
     object: str | None,
+    pattern: str | None,
     as_of: str | None,
     known_at: str | None,
     superseded: bool,
 ) -> None:
-    """Lists facts, and the notes that say so."""
+    """Lists facts, and the notes that say so.
+
+    In a PATTERN > walks a fact from subject to object, < from object to subject, and - either way.
+    """
     moment = inputs.known(known_at)
+    if pattern is not None and (subject, relation, object) != (None, None, None):
+        raise click.UsageError("--pattern names what is asked itself; leave --subject, --relation and --object out")
     with session.open() as memory:
+        if pattern is not None:
+            from .paths import answer_pattern
+
+            answer_pattern(session, memory, pattern, as_of=as_of, known_at=moment, superseded=superseded)
+            return
         found = memory.facts(
             subject=subject, relation=relation, object=object, as_of=as_of, known_at=moment, superseded=superseded
         )
