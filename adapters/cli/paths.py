@@ -1,11 +1,12 @@
-"""Chains of facts that fit a pattern, for people and as JSON values."""
+"""Chains of facts that fit a pattern, and names that may mean the same one, for people and as JSON values."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .plain import cut, one_line
-from .screen import say, show
+from .screen import say, show, table
 from .session import Session
 from .views import day, fact_values
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from ...sdk.memory import Memory
     from ...store.paths import Path
 
-__all__ = ["answer_pattern"]
+__all__ = ["answer_aliases", "answer_pattern"]
 
 _SHOWN = 20  # chains
+_PAIRS = 50  # names that are alike
 _NOTES = 2  # under each step
 _LONGEST = 160  # characters of a note
 
@@ -52,6 +54,25 @@ def answer_pattern(
         say("> walks from subject to object, < from object to subject, - either way")
     else:
         say("nothing fits" + ("; a name has too many facts to try them all" if found.cut or turned.cut else ""))
+
+
+def answer_aliases(session: Session, memory: Memory) -> None:
+    """Prints pairs of names that may mean the same one; nothing is merged."""
+    from ...sdk.alike import alike
+
+    found = alike(memory)
+    if session.as_json:
+        session.answer([asdict(pair) for pair in found])
+    elif found:
+        rows = [
+            (f"{pair.links:,}", pair.why, cut(one_line(pair.name), 60), cut(one_line(pair.other), 60))
+            for pair in found[:_PAIRS]
+        ]
+        show(table("links", "why", "name", "may be", rows=rows, right=("links",)))
+        more = f" of {len(found):,}; --json lists them all" if len(found) > _PAIRS else ""
+        say(f"{len(rows):,} proposals{more}; nothing is merged")
+    else:
+        say("no two names are alike")
 
 
 def _tree(memory: Memory, path: Path) -> Tree:

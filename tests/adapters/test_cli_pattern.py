@@ -54,3 +54,25 @@ def test_a_pattern_that_cannot_be_read_is_one_line(family: Run) -> None:
     assert result.stderr.startswith("error: the pattern 'Ada > ?' has 2 parts;")
     assert len(result.stderr.splitlines()) == 1
     assert family("facts", "--pattern", "? ? Ada", "--subject", "Ada").exit_code == 2
+
+
+def test_names_that_may_be_one_are_proposed_and_never_merged(cli: Run) -> None:
+    for fact in ("Mia|lives in|Porto", "Mia Ferreira|likes|plums", "Fereira|likes|tea", "Ferreira|likes|jam"):
+        cli("write", f"It is said: {fact}.", "--fact", fact)
+    before = cli("facts", "--json").stdout
+    shown = cli("facts", "--aliases")
+    told = [line.split() for line in shown.stdout.splitlines()]
+    assert any({"Fereira", "Ferreira", "spelling"} <= set(line) for line in told)
+    assert any(line[1:] == ["first", "name", "Mia", "Mia", "Ferreira"] for line in told)
+    assert "nothing is merged" in shown.stderr
+    pairs = json.loads(cli("facts", "--aliases", "--json").stdout)
+    assert {"name": "Mia", "other": "Mia Ferreira", "why": "first name"}.items() <= pairs[
+        [pair["why"] for pair in pairs].index("first name")
+    ].items()
+    assert cli("facts", "--json").stdout == before
+    assert cli("facts", "--aliases", "--pattern", "? ? Mia").exit_code == 2
+
+
+def test_no_proposals_is_no_error(cli: Run) -> None:
+    cli("write", "One.", "--fact", "Ada|lives in|Porto")
+    assert cli("facts", "--aliases").stderr == "no two names are alike\n"
