@@ -18,7 +18,7 @@ from .schema import alias, mention, note
 from .scope import within
 from .shown import shown
 
-__all__ = ["Aliases", "SameName"]
+__all__ = ["Aliases", "SameName", "checked_pair", "every_name", "one_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,7 @@ class Aliases:
         Raises:
             InvalidInput: a name without letters and digits, or one name given twice.
         """
-        made = SameName(scope, name, other, seq)
-        for one in (name, other):
-            if not fold(one):
-                raise InvalidInput(f"name {shown(one)} holds no letter or digit to look for")
-        if len(made.folded) == 1:
-            raise InvalidInput(f"{shown(name)} and {shown(other)} are one name already; they differ only in writing")
+        made = checked_pair(SameName(scope, name, other, seq))
         known = next((said for said in self._own(scope) if said.folded == made.folded), None)
         if known:
             return known
@@ -138,6 +133,34 @@ class Aliases:
             for said in gone:
                 same = (alias.c.scope == said.scope, alias.c.name == said.name, alias.c.other == said.other)
                 connection.execute(alias.delete().where(*same))
+
+
+def checked_pair(made: SameName) -> SameName:
+    """Returns a statement that says something.
+
+    Raises:
+        InvalidInput: a name without letters and digits, or one name given twice.
+    """
+    for one in (made.name, made.other):
+        if not fold(one):
+            raise InvalidInput(f"name {shown(one)} holds no letter or digit to look for")
+    if len(made.folded) == 1:
+        raise InvalidInput(
+            f"{shown(made.name)} and {shown(made.other)} are one name already; they differ only in writing"
+        )
+    return made
+
+
+def one_name(merged: Mapping[str, str], folded: str) -> str:
+    """Returns the folded name that stands for all that are one with this one."""
+    shown_as = merged.get(folded)
+    return fold(shown_as) if shown_as else folded
+
+
+def every_name(merged: Mapping[str, str], folded: str) -> list[str]:
+    """Returns all folded names that are one with this one, itself among them."""
+    shown_as = merged.get(folded)
+    return sorted(name for name, other in merged.items() if other == shown_as) if shown_as else [folded]
 
 
 def _joined(said: Sequence[SameName]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import overload
 
 from sqlalchemy import ColumnElement, func, select
 
+from .aliases import every_name, one_name
 from .database import Database
 from .form import Among
 from .names import fold
@@ -229,10 +230,15 @@ class _Search:
         self, near: str, far: str, relation: str, sources: Sequence[str] | None, target: str
     ) -> list[ColumnElement[bool]]:
         conditions = list(self._among.conditions)
-        conditions += [triplet.c[near].in_(sources)] if sources is not None else []
-        conditions += [triplet.c[far] == target] if target else []
+        conditions += [triplet.c[near].in_(self._every(sources))] if sources is not None else []
+        conditions += [triplet.c[far].in_(self._every([target]))] if target else []
         conditions += [triplet.c.r == relation] if relation else []
         return conditions
+
+    def _every(self, names: Collection[str]) -> list[str]:
+        """Returns these folded names and all that are one with them."""
+        merged = self._among.merged()
+        return sorted({one for name in set(names) for one in every_name(merged, name)})
 
     def _wanted(
         self, near: str, far: str, conditions: Sequence[ColumnElement[bool]], sources: Sequence[str] | None
@@ -252,7 +258,9 @@ class _Search:
             best = (ranked.c.sure.desc(), ranked.c.newest.desc())
             rows = connection.execute(query.order_by(*best).limit(_WIDE + 1)).all()
         self.cut = self.cut or len(rows) > _WIDE or any(row.place > most for row in rows)
-        return {(row.s, row.r, row.o) for row in rows[:_WIDE] if row.place <= most}
+        merged = self._among.merged()
+        kept = [row for row in rows[:_WIDE] if row.place <= most]
+        return {(one_name(merged, row.s), row.r, one_name(merged, row.o)) for row in kept}
 
     def _facts(self, wanted: Collection[tuple[str, str, str]]) -> list[Fact]:
         """Returns these facts as they are resolved among all that could end them."""
@@ -263,7 +271,8 @@ class _Search:
             some = sorted(key for key in wanted if (key[1] in single) == rivalled)
             for start in range(0, len(some), _BATCH):
                 part = set(some[start : start + _BATCH])
-                sides = [sorted(set(side)) for side in zip(*part, strict=True)]
+                s, r, o = zip(*part, strict=True)
+                sides = (self._every(s), sorted(set(r)), self._every(o))
                 columns = (triplet.c.s, triplet.c.r) if rivalled else (triplet.c.s, triplet.c.r, triplet.c.o)
                 narrowed = [column.in_(side) for column, side in zip(columns, sides, strict=False)]
                 among = replace(self._among, conditions=(*self._among.conditions, *narrowed))
