@@ -27,7 +27,10 @@ def spelt_alike(names: Collection[str]) -> list[tuple[str, str, str]]:
     for name in sorted(names):
         if not any(char.isdigit() for char in name):
             by_bare[_bare(name)].append(name)
-    found = {pair: ACCENTS for same in by_bare.values() if len(same) <= _CROWD for pair in combinations(same, 2)}
+    found: dict[tuple[str, str], str] = {}
+    for same in by_bare.values():
+        if len(same) <= _CROWD:
+            found |= dict.fromkeys(combinations(same, 2), ACCENTS)
     shortened: dict[str, list[str]] = defaultdict(list)
     for bare in by_bare:
         if len(bare.replace(" ", "")) >= _SHORTEST:
@@ -37,7 +40,8 @@ def spelt_alike(names: Collection[str]) -> list[tuple[str, str, str]]:
         if 1 < len(group) <= _CROWD:
             for one, other in combinations(group, 2):
                 if _one_slip(one, other):
-                    found |= {tuple(sorted((a, b))): SPELLING for a in by_bare[one] for b in by_bare[other]}
+                    slips = ((min(a, b), max(a, b)) for a in by_bare[one] for b in by_bare[other])
+                    found |= dict.fromkeys(slips, SPELLING)
     return [(one, other, why) for (one, other), why in sorted(found.items())]
 
 

@@ -198,7 +198,7 @@ class Triplets:
 def _subjects_of(has_object: ColumnElement[bool], merged: Mapping[str, str]) -> ColumnElement[bool]:
     """Returns the condition on triplets whose subject, under any of its names, has a certain object."""
     subjects = select(triplet.c.s).where(has_object)
-    condition = triplet.c.s.in_(subjects)
+    condition: ColumnElement[bool] = triplet.c.s.in_(subjects)
     for shown_as in dict.fromkeys(merged.values()):
         names = every_name(merged, fold(shown_as))
         has_one = select(triplet.c.num).where(triplet.c.s.in_(names), has_object).exists()
