@@ -15,19 +15,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..engines.screening import Screen, screened
+from ..store.aliases import SameName, checked_pair
 from ..store.changes import Change
-from ..store.draft import checked_draft
+from ..store.draft import checked_draft, checked_field
 from ..store.errors import InvalidInput, LimitExceeded, StoreError
 from ..store.note import Note
 from ..store.note_rows import stated
 from ..store.replay import Replayed, is_new, replay
 from ..store.schema import change
+from ..store.scope import checked_scope
 from ..store.store import Store
 from ..store.strict_json import loads_strict
 
 __all__ = ["export_lines", "import_lines"]
 
-_FORMAT = 2  # 2: notes made of notes, quarantine
+_FORMAT = 2  # 2: notes made of notes, quarantine, names that are one
 _LINE_LIMIT = 8 << 20
 _BATCH = 500
 
@@ -72,6 +74,14 @@ class _Line(BaseModel):
         return self
 
 
+class _Same(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    op: Literal["same"]
+    scope: str
+    name: str
+    other: str
+
+
 _FIELDS = ("speaker", "source", "thread", "happened", "origin", "key", "metadata")
 
 
@@ -85,6 +95,8 @@ def export_lines(store: Store, scope: str) -> Iterator[str]:
             if made.num in notes:  # not forgotten
                 yield _json(_line(made, notes[made.num]))
         last = batch[-1].seq
+    for said in store.aliases.said(scope):
+        yield _json({"op": "same", "scope": said.scope, "name": said.name, "other": said.other})
 
 
 def import_lines(
@@ -102,16 +114,24 @@ def import_lines(
         LimitExceeded: a line over 8 MiB, or a value over its limit.
     """
     keep_times = store.notes.changes.last() == 0
-    found = (_screened(made, screen) for made in _checked(lines, scope, keep_times=keep_times))
+    said: list[SameName] = []
+    checked = _checked(lines, scope, keep_times=keep_times, said=said)
+    found = (_screened(made, screen) for made in checked)
     changes = [made for made in found if is_new(store, made, scope)]
-    return replay(store, changes, scope=scope, progressed=on_progress)
+    count = replay(store, changes, scope=scope, progressed=on_progress)
+    if said:  # all of it was checked; saying it again changes nothing
+        with store.database.writing():
+            for one in said:
+                store.aliases.same(one.name, one.other, scope=one.scope, seq=store.notes.changes.last())
+    return count
 
 
 def _screened(made: Replayed, screen: Screen | None) -> Replayed:
     return replace(made, draft=screened(made.draft, screen)) if screen and made.draft else made
 
 
-def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[Replayed]:
+def _checked(lines: Iterable[str], scope: str, *, keep_times: bool, said: list[SameName]) -> Iterator[Replayed]:
+    """Yields the changes of an export; which names are one goes to ``said``."""
     header: _Header | None = None
     at = ""
     for number, line in enumerate(lines, 1):
@@ -127,6 +147,9 @@ def _checked(lines: Iterable[str], scope: str, *, keep_times: bool) -> Iterator[
                 header = _Header.model_validate(values)
                 if header.tercet > _FORMAT:
                     raise InvalidInput(f"the export is of format {header.tercet}, this Tercet reads up to {_FORMAT}")
+                continue
+            if isinstance(values, dict) and values.get("op") == "same":
+                said.append(_said(_Same.model_validate(values), scope))
                 continue
             made = _Line.model_validate(values)
             # the log's times never fall and never lie ahead, whatever a file claims
@@ -150,6 +173,11 @@ def _replayed(line: _Line, scope: str, *, at: str) -> Replayed:
         line.text, scope=line.scope, below=scope, facts=line.facts, derived_from=line.derived_from, **values
     )
     return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=at))
+
+
+def _said(line: _Same, scope: str) -> SameName:
+    names = checked_field(line.name, "name"), checked_field(line.other, "other")
+    return checked_pair(SameName(checked_scope(line.scope, below=scope), *names, seq=0))
 
 
 def _line(made: Change, item: Note) -> dict[str, object]:

@@ -47,11 +47,13 @@ class Among:
         conditions: on the columns of table ``note``, for forms that live in SQL.
         nums: the numbers of the notes they admit, as a sorted int64 array, made when first asked for.
         key: equal keys admit the same notes as long as nothing was written in between.
+        merged: returns, for every folded name that a person said is one with others, the name they are shown under.
     """
 
     conditions: tuple[ColumnElement[bool], ...]
     nums: Callable[[], npt.NDArray[np.int64]]
     key: Hashable
+    merged: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True, slots=True)

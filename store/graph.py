@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 from sqlalchemy import Connection, func, select
 
+from .aliases import every_name
 from .database import Database
 from .form import Among, Cue, Extractor, Hit
 from .names import fold
@@ -224,7 +225,7 @@ class Graph:
         """Returns the graph of the admitted notes, made anew after every change."""
         with self._database.reading() as connection:
             seq = connection.scalar(select(change.c.seq).order_by(change.c.seq.desc()).limit(1)) or 0
-            key = (among.key, seq)
+            key = (among.key, seq, frozenset(among.merged().items()))
             cached = self._cached
             if cached is None or cached[0] != key:
                 cached = (key, self._build(among))
@@ -236,6 +237,7 @@ class Graph:
         place = {num: i for i, num in enumerate(nums.tolist())}
         names: dict[str, int] = {}
         surfaces: list[str] = []
+        merged = among.merged()
         edges: dict[tuple[int, int], float] = defaultdict(float)
         labels: dict[tuple[int, int], str] = {}
 
@@ -257,8 +259,9 @@ class Graph:
                 if num not in place:
                     continue
                 if name not in names:
-                    names[name] = len(nums) + len(surfaces)
-                    surfaces.append(surface)
+                    # names that are one are one node, found under each of them
+                    names.update(dict.fromkeys(every_name(merged, name), len(nums) + len(surfaces)))
+                    surfaces.append(merged.get(name, surface))
                 link(place[num], names[name], _MENTION)
             facts = (
                 select(triplet.c.s, triplet.c.relation, triplet.c.o)
@@ -267,9 +270,11 @@ class Graph:
                 .order_by(triplet.c.note, triplet.c.num)
             )
             for s, relation, o in connection.execute(facts):
-                if s != o and s in names and o in names:
+                if s in names and o in names and names[s] != names[o]:
                     link(names[s], names[o], _FACT, relation)
         for short, full in _aliases(names):
+            if names[short] == names[full]:
+                continue
             link(names[short], names[full], _ALIAS, "alias")
         size = len(nums) + len(surfaces)
         rows, columns = zip(*edges, strict=True) if edges else ((), ())

@@ -8,8 +8,8 @@ import numpy as np
 from sqlalchemy import Connection, inspect, select
 
 from .errors import NewerStore, StoreDamaged
-from .postgres_tables import create_tables
-from .schema import change, meta, metadata, note
+from .postgres_tables import create_tables, policies
+from .schema import alias, change, meta, metadata, note
 
 __all__ = ["STEPS", "VERSION", "migrate", "version_of"]
 
@@ -65,7 +65,19 @@ def _m002_quarantine_quotas_half_precision(connection: Connection) -> None:
         connection.exec_driver_sql("UPDATE embedding SET vector = ? WHERE note = ?", (half, num))
 
 
-STEPS: Mapping[int, Callable[[Connection], None]] = {2: _m002_quarantine_quotas_half_precision}
+def _m003_aliases(connection: Connection) -> None:
+    if inspect(connection).has_table(alias.name):
+        return  # the step before makes every table that is new
+    alias.create(connection)
+    if connection.dialect.name == "postgresql":
+        for statement in policies([alias]):
+            connection.exec_driver_sql(statement)
+
+
+STEPS: Mapping[int, Callable[[Connection], None]] = {
+    2: _m002_quarantine_quotas_half_precision,
+    3: _m003_aliases,
+}
 """The number that a step leads to, and the step. Never edit one that was released."""
 VERSION = max(STEPS)
 """Of today's tables."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from .aliases import Aliases
 from .changes import Changes
 from .database import Database
 from .descent import UNMADE, Descent
@@ -76,7 +77,11 @@ class Notes:
                 found = connection.execute(select(note.c.num).where(*conditions).order_by(note.c.num))
                 return np.fromiter((row[0] for row in found.all()), np.int64)
 
-        return Among(conditions, nums, chosen)
+        @cache
+        def merged() -> Mapping[str, str]:
+            return Aliases(self._database).merged(chosen.scope, known=chosen.known)
+
+        return Among(conditions, nums, chosen, merged)
 
     def get(self, id: str, scope: str) -> Note:
         """Returns one note, current or not.

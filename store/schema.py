@@ -1,6 +1,6 @@
 """The tables, once, for every database.
 
-``note`` and ``change`` are the truth; all other tables are derived from them and can be dropped and rebuilt.
+``note``, ``change`` and ``alias`` are the truth; what is found in notes is derived and can be dropped and rebuilt.
 A change holds no content, so it survives forgetting without betraying anything.
 """
 
@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, LargeBinary
 from .halfvec import HalfVector
 
 __all__ = [
+    "alias",
     "change",
     "derived",
     "embedding",
@@ -147,6 +148,16 @@ relation = Table(
     Column("scope", String, primary_key=True),  # where it was said: it holds there and below; empty for everywhere
     Column("name", String, primary_key=True),  # folded
     Column("single", Integer, nullable=False),
+)
+
+alias = Table(  # names that a person says are one
+    "alias",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("name", Text, primary_key=True),  # as written
+    Column("other", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),  # the newest change when it was said
+    sqlite_with_rowid=False,
 )
 
 mention = Table(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from .aliases import Aliases
 from .changes import Change
 from .database import Database
 from .embeddings import Embeddings
@@ -96,6 +97,7 @@ class Store:
     ) -> None:
         self.database: Database = Postgres(location, scope=scope) if isinstance(location, str) else SQLite(location)
         self.notes = Notes(self.database)
+        self.aliases = Aliases(self.database)
         self.lineages = Lineages(self.database, self.notes)
         self.quotas = Quotas(self.database)
         self.words = Words(self.database)
@@ -164,10 +166,12 @@ class Store:
             doomed = keys_values.files(nums)
             if before:
                 before(victims, doomed)
+            named = self.aliases.named_in(nums)
             with self._turns.after(nums, but=nums) as after:
                 for form in (*self.forms, keys_values):
                     form.remove(ids)
                 seq = self.notes.delete(victims, followers=after)
+            self.aliases.prune(named)
             removed = {form.name: counts[form.name] - form.count() for form in (*self.forms, keys_values)}
             self._reach(seq)
         problem = keys_values.delete(doomed)

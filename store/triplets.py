@@ -7,10 +7,11 @@ and forgetting the newer note brings the older fact back by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, func, select
 
+from .aliases import every_name, one_name
 from .database import Database
 from .errors import InvalidInput
 from .form import Among, Cue, Extractor, Hit
@@ -131,21 +132,27 @@ class Triplets:
                 raise InvalidInput(f"{name} {shown(given)} holds nothing to look for")
         single = self.relations.single_valued(scope)
         # a newer value with another object may end the one that is asked for: resolve without the object first
-        conditions = [triplet.c[name] == value for name, value in wanted.items() if value and name != "o"]
+        merged = among.merged()
+        conditions: list[ColumnElement[bool]] = []
+        if wanted["s"]:
+            conditions.append(triplet.c.s.in_(every_name(merged, wanted["s"])))
+        if wanted["r"]:
+            conditions.append(triplet.c.r == wanted["r"])
         if wanted["o"]:
-            conditions.append(
-                triplet.c.s.in_(select(triplet.c.s).where(triplet.c.o == wanted["o"])) | (triplet.c.o == wanted["o"])
-            )
+            has_object = triplet.c.o.in_(every_name(merged, wanted["o"]))
+            conditions.append(_subjects_of(has_object, merged) | has_object)
         found = resolve(self._statements(among, conditions), single, as_of=as_of)
         kept = [
             fact
             for fact in found
-            if (not wanted["o"] or _folded(fact.object) == wanted["o"]) and (superseded or not fact.superseded)
+            if (not wanted["o"] or _folded(fact.object) == one_name(merged, wanted["o"]))
+            and (superseded or not fact.superseded)
         ]
         kept.sort(key=lambda fact: (fact.superseded, -fact.confidence, fact.valid_from))
         return kept[:limit]
 
     def _statements(self, among: Among, conditions: Sequence[ColumnElement[bool]]) -> list[Statement]:
+        merged = among.merged()
         query = (
             select(triplet, note.c.id, note.c.origin, note.c.known, note.c.num.label("said"))
             .select_from(triplet.join(note, note.c.num == triplet.c.note))
@@ -156,15 +163,15 @@ class Triplets:
             return [
                 Statement(
                     triplet=Triplet(
-                        row.subject,
+                        merged.get(row.s, row.subject),
                         row.relation,
-                        row.object,
+                        merged.get(row.o, row.object),
                         row.valid_from,
                         row.valid_to,
                         row.confidence,
                         row.extractor,
                     ),
-                    folded=(row.s, row.r, row.o),
+                    folded=(one_name(merged, row.s), row.r, one_name(merged, row.o)),
                     note=row.id,
                     order=row.said,
                     known=row.known,
@@ -186,6 +193,17 @@ class Triplets:
                 known.add(key)
                 given.append(fact)
         return given
+
+
+def _subjects_of(has_object: ColumnElement[bool], merged: Mapping[str, str]) -> ColumnElement[bool]:
+    """Returns the condition on triplets whose subject, under any of its names, has a certain object."""
+    subjects = select(triplet.c.s).where(has_object)
+    condition: ColumnElement[bool] = triplet.c.s.in_(subjects)
+    for shown_as in dict.fromkeys(merged.values()):
+        names = every_name(merged, fold(shown_as))
+        has_one = select(triplet.c.num).where(triplet.c.s.in_(names), has_object).exists()
+        condition |= triplet.c.s.in_(names) & has_one
+    return condition
 
 
 def _folded(name: str) -> str:

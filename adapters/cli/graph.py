@@ -1,4 +1,4 @@
-"""The command graph: the links around a name, as a tree; the whole graph, as GraphML."""
+"""The command graph: the links around a name or behind a recall, as a tree; the whole graph, as a page or GraphML."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from ...store.errors import AdapterError
 from .command import Command, with_session
 from .files import replacing
+from .inputs import text_of
 from .plain import cut, one_line
 from .screen import say, show, table, waiting
 from .session import Session
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
+    from ...sdk.explaining import Explanation
     from ...store.graph import Link
     from ...store.note import Fact, Note
 
@@ -44,29 +46,48 @@ class _Picture:
     cls=Command,
     epilog="""
     tercet graph --around Ada
+    tercet graph --explain "Where does Ada's daughter live?"
+    tercet graph --output ada.html
     tercet graph --output ada.graphml
     """,
 )
 @click.option("--around", metavar="NAME", help="Show the facts, aliases and notes of a name.")
+@click.option("--explain", "question", metavar="QUESTION", help="Show the ways that lead to what a read recalls.")
+@click.option("-k", "--count", "k", metavar="N", type=int, default=5, show_default=True, help="Most memories recalled.")
 @click.option(
-    "--output", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Write the whole graph as GraphML."
+    "--output",
+    "file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write the graph: FILE.html is a page for a browser, any other name GraphML.",
 )
 @click.option("--yes", is_flag=True, help="Replace FILE without asking.")
 @with_session
-def graph(session: Session, around: str | None, file: str | None, yes: bool) -> None:
+def graph(session: Session, around: str | None, question: str | None, k: int, file: str | None, yes: bool) -> None:
     """Shows how names and notes are linked.
 
-    Without an option it lists the names with the most links.
+    Without an option it lists the names with the most links. A page needs no network; with --explain it shows the
+    ways to the memories.
     """
-    if around is not None and file is not None:
-        raise click.UsageError("--output writes the whole graph; leave --around out")
+    page = file is not None and file.lower().endswith((".html", ".htm"))
+    if around is not None and (file is not None or question is not None):
+        raise click.UsageError("--around shows one name; leave --output and --explain out")
+    if question is not None and file is not None and not page:
+        raise click.UsageError(f"{file} would be GraphML, which explains nothing; name a file that ends in .html")
+    from ...sdk.explaining import explain
     from ...sdk.links import links
 
     with session.open() as memory, waiting("drawing"):
+        explanation = explain(memory, text_of(question), k=k) if question is not None else None
+        if explanation is not None and file is None:
+            _show_explanation(session, explanation)
+            return
         notes = {note.id: note for note in memory.notes(limit=_EVERY_NOTE)}
         named = [link for link in links(memory) if link.label == "alias" or link.source in notes]
         picture = _Picture(notes, memory.facts(superseded=True), named)
-    if file is not None:
+    if file is not None and page:
+        _write_page(session, picture, explanation, file, yes=yes)
+    elif file is not None:
         _write(session, picture, file, yes=yes)
     elif around is not None:
         _show_around(session, picture, around)
@@ -74,6 +95,36 @@ def graph(session: Session, around: str | None, file: str | None, yes: bool) -> 
         session.answer(_values(picture.facts, picture.links))
     else:
         _show_names(picture)
+
+
+def _show_explanation(session: Session, explanation: Explanation) -> None:
+    from .explaining import explained_tree, explained_values
+
+    if session.as_json:
+        session.answer(explained_values(explanation))
+    elif explanation.recall:
+        show(explained_tree(explanation))
+    else:
+        say("nothing fits")
+
+
+def _write_page(session: Session, picture: _Picture, explanation: Explanation | None, file: str, *, yes: bool) -> None:
+    from ..graph_page import graph_page
+
+    made = graph_page(
+        notes=list(picture.notes.values()), facts=picture.facts, links=picture.links, explanation=explanation
+    )
+    with replacing(file, yes=yes) as stream:
+        stream.write(made.html.encode())
+    if session.as_json:
+        counts = {"names": made.names, "notes": made.notes, "facts": made.facts}
+        session.answer({"file": file, **counts, "limits": list(made.limits)})
+        return
+    click.echo(f"{file}: {made.names:,} names, {made.notes:,} notes, {made.facts:,} facts; open it in a browser")
+    for limit in made.limits:
+        say(limit)
+    if len(picture.notes) == _EVERY_NOTE:
+        say(f"only the newest {_EVERY_NOTE:,} notes were looked at")
 
 
 def _write(session: Session, picture: _Picture, file: str, *, yes: bool) -> None:

@@ -219,11 +219,16 @@ def list_(
     epilog="""
     tercet facts --subject Ada --relation "lives in"
     tercet facts --subject Ada --as-of 2023-12-31
+    tercet facts --pattern "? lives in Lisbon"
+    tercet facts --pattern "Ada < daughter of < ? > lives in > ?"
+    tercet facts --aliases
     """,
 )
 @click.option("--subject", metavar="NAME", help="Only about this one.")
 @click.option("--relation", metavar="WORDS", help="Only this relation.")
 @click.option("--object", metavar="NAME", help="Only with this object.")
+@click.option("--pattern", metavar="PATTERN", help="Names and relations in turn, with ? for what is asked.")
+@click.option("--aliases", is_flag=True, help="List names that may mean the same one instead; nothing is merged.")
 @click.option("--as-of", metavar="DATE", help="What was true then.")
 @click.option("--known-at", metavar="DATE", help="What was known then; change:12 names a change.")
 @click.option("--all", "superseded", is_flag=True, help="Also facts whose time is over.")
@@ -233,13 +238,32 @@ def facts(
     subject: str | None,
     relation: str | None,
     object: str | None,
+    pattern: str | None,
+    aliases: bool,
     as_of: str | None,
     known_at: str | None,
     superseded: bool,
 ) -> None:
-    """Lists facts, and the notes that say so."""
+    """Lists facts, and the notes that say so.
+
+    In a PATTERN > walks a fact from subject to object, < from object to subject, and - either way.
+    """
     moment = inputs.known(known_at)
+    if pattern is not None and (subject, relation, object) != (None, None, None):
+        raise click.UsageError("--pattern names what is asked itself; leave --subject, --relation and --object out")
+    if aliases and any((subject, relation, object, pattern, as_of, known_at, superseded)):
+        raise click.UsageError("--aliases lists names; leave the other options out")
     with session.open() as memory:
+        if aliases:
+            from .paths import answer_aliases
+
+            answer_aliases(session, memory)
+            return
+        if pattern is not None:
+            from .paths import answer_pattern
+
+            answer_pattern(session, memory, pattern, as_of=as_of, known_at=moment, superseded=superseded)
+            return
         found = memory.facts(
             subject=subject, relation=relation, object=object, as_of=as_of, known_at=moment, superseded=superseded
         )

@@ -97,3 +97,40 @@ def test_facts_that_turn_in_circles_are_drawn_once(cli: Run) -> None:
     assert shown.exit_code == 0
     assert len(shown.stdout.splitlines()) < 60
     assert cli("graph", "--output", "circles.graphml").exit_code == 0
+
+
+def test_a_page_is_written_for_html(family: Run, tmp_path: Path) -> None:
+    result = family("graph", "--output", "out.HTML")
+    assert result.stdout.startswith("out.HTML: ")
+    assert "3 notes" in result.stdout
+    page = (tmp_path / "out.HTML").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Saltmarsh Bakery" in page
+    assert stat.S_IMODE(os.stat(tmp_path / "out.HTML").st_mode) == 0o600
+    told = json.loads(family("graph", "--output", "out.html", "--json", "--yes").stdout)
+    assert (told["notes"], told["limits"]) == (3, [])
+
+
+def test_a_recall_is_explained_as_a_tree(family: Run, tmp_path: Path) -> None:
+    question = "In which town does Theo's sister work?"
+    lines = family("graph", "--explain", question).stdout.splitlines()
+    assert lines[0] == question
+    assert lines[1].endswith("Theo")
+    assert any("← sister of Lena" in line for line in lines)
+    assert any("works at → Saltmarsh Bakery" in line for line in lines)
+    assert any("It is by the sea." in line for line in lines)
+    told = json.loads(family("graph", "--explain", question, "--json").stdout)
+    assert told["names"] == ["Theo"]
+    steps = [step for one in told["found"] for step in one["walked"]]
+    assert ("Theo", "sister of", "Lena", True) in {
+        (one["source"], one["relation"], one["target"], one["backward"]) for one in steps
+    }
+    assert all(one["fact"]["notes"] for one in steps)
+    assert family("graph", "--explain", question, "--output", "why.html").exit_code == 0
+    assert question in (tmp_path / "why.html").read_text()
+
+
+def test_a_question_that_finds_nothing_and_options_that_clash(family: Run) -> None:
+    assert family("graph", "--explain", "?!").stderr == "nothing fits\n"
+    assert family("graph", "--explain", "Lena", "--around", "Lena").exit_code == 2
+    assert "ends in .html" in family("graph", "--explain", "Lena", "--output", "x.graphml").stderr
