@@ -15,19 +15,23 @@ __all__ = ["absent", "scan"]
 
 # Reads every file of the folder piece by piece and marks each needle that is in it; runs without any of our code.
 # Most places of a file are passed over by two look-ups of two bytes, however many needles there are; what is left is
-# compared by the first six bytes, and then in full. Needles that are shorter are looked for one by one.
+# compared by six bytes of many kinds, and then in full. Needles without six of them are looked for one by one.
 _SCAN = """
 import base64, json, pathlib, sys
 import numpy as np
 folder, needles = pathlib.Path(sys.argv[1]), [base64.b64decode(n) for n in json.load(sys.stdin)]
 overlap = max(map(len, needles), default=1) - 1
 first, second, begun = np.zeros(65536, bool), np.zeros(65536, bool), {}
+short = []
 for place, needle in enumerate(needles):
-    if len(needle) >= 6:
-        first[int.from_bytes(needle[:2], "little")] = second[int.from_bytes(needle[2:4], "little")] = True
-        begun.setdefault(int.from_bytes(needle[:6], "little"), []).append(place)
+    at = max(range(max(1, min(len(needle) - 5, 64))), key=lambda at: len(set(needle[at:at + 6])))
+    part = needle[at:at + 6]
+    if len(set(part)) < 4:
+        short.append(place)
+        continue
+    first[int.from_bytes(part[:2], "little")] = second[int.from_bytes(part[2:4], "little")] = True
+    begun.setdefault(int.from_bytes(part, "little"), []).append((place, at))
 keys = np.array(sorted(begun), np.uint64)
-short = [place for place, needle in enumerate(needles) if len(needle) < 6]
 
 def marked(data):
     hits = {place for place in short if needles[place] in data}
@@ -40,7 +44,10 @@ def marked(data):
     key = wide[at] | (wide[at + 2] << np.uint64(16)) | (wide[at + 4] << np.uint64(32))
     same = np.isin(key, keys)
     for start, found in zip(at[same].tolist(), key[same].tolist()):
-        hits.update(place for place in begun[found] if place not in hits and data.startswith(needles[place], start))
+        hits.update(
+            place for place, at in begun[found]
+            if place not in hits and start >= at and data.startswith(needles[place], start - at)
+        )
     return hits
 
 found = {}
