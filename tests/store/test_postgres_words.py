@@ -17,9 +17,7 @@ from tercet.store.tokens import Tokenizer
 
 pytestmark = pytest.mark.postgres
 
-_LATIN = (
-    "the Ada river running runs runner café CAFÉ naïve Ångström foo_bar bar_foo __init__ don't C++ 3.14 x² ½ ﬁne"
-)
+_LATIN = "the Ada river running runs runner café CAFÉ naïve Ångström foo_bar bar_foo __init__ don't C++ 3.14 x² ½ ﬁne"
 _OTHER = "日本 日本語 東京タワー สวัสดี नमस्ते हिन्दी Привет ПРИВЕТ İstanbul straße ẞ 🎉 👩‍👧 e\u0301 o\u0308l ___ a_b_c 42"
 WORDS = f"{_LATIN} {_OTHER}".split()
 PLACES = ["Lisbon", "Porto", "Oslo", "Bergen"]
