@@ -6,6 +6,7 @@ from .history import Event, FormState, Stats
 from .memory import Memory
 from .recall import Recall, Recollection, Why
 from .receipt import Receipt, Step
+from .timeline import Timeline
 
 __all__ = [
     "Dialogue",
@@ -19,5 +20,6 @@ __all__ = [
     "Reply",
     "Stats",
     "Step",
+    "Timeline",
     "Why",
 ]

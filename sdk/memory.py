@@ -21,11 +21,13 @@ from ..store.scope import checked_scope
 from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import FactInput, Moment, all_drafted, checked_count, checked_forms, drafted, filtered, within_budget
+from .asking import Asking
 from .attending import attend
 from .history import Event, FormState, Stats, events
 from .keeping import Keeping
 from .reading import FORMS, rank
 from .recall import Recall, Recollection, Why
+from .timeline import Timeline, timeline
 
 __all__ = ["Memory"]
 
@@ -33,7 +35,7 @@ _MOST = 1_000  # notes in one recall
 _LISTED = 100_000  # notes in one listing
 
 
-class Memory(Keeping):
+class Memory(Asking, Keeping):
     """What one scope remembers.
 
     A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,
@@ -201,7 +203,9 @@ class Memory(Keeping):
                 self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at, origins=origins
             )
             among = self._store.notes.among(chosen)
-            ranked = rank(self._store, words, k, among=among, by=by) if any(c.isalnum() for c in words) else []
+            moment = checked_moment(as_of, "as_of")
+            says = any(c.isalnum() for c in words)
+            ranked = rank(self._store, words, k, among=among, by=by, as_of=moment) if says else []
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
         found = [
             Recollection(notes[one.num], one.score, Why(one.votes, one.path)) for one in ranked if one.num in notes
@@ -248,6 +252,30 @@ class Memory(Keeping):
             )
             stale = self._store.notes.descent.stale({id for fact in found for id in fact.notes}, known=chosen.known)
         return [replace(fact, stale=True) if stale.issuperset(fact.notes) else fact for fact in found]
+
+    def timeline(
+        self,
+        question: str,
+        *,
+        as_of: Moment | None = None,
+        known_at: Moment | int | None = None,
+        scope: str | None = None,
+        limit: int = 1_000,
+    ) -> Timeline:
+        """Returns what happened when, for ordering and counting questions, without a model; see `sdk.timeline`.
+
+        Args:
+            question: in plain words: "How many times did Ada run in May 2023?", "What came first, the move or the
+                wedding?"
+            as_of: only what had happened by then.
+            known_at: only what was known by then: a moment, or the number of a change.
+            scope: a scope below the handle's own.
+            limit: most events, the earliest.
+
+        Raises:
+            InvalidInput: a question that is no text, or a ``limit`` out of range.
+        """
+        return timeline(self, question, as_of=as_of, known_at=known_at, scope=scope, limit=limit)
 
     def notes(
         self,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..store.aliases import SameName
 from ..store.draft import checked_field
-from .memory import Memory
+from .handle import Handle
 
 __all__ = ["apart", "one_name", "same"]
 
 
-def same(memory: Memory, name: str, other: str) -> SameName:
+def same(memory: Handle, name: str, other: str) -> SameName:
     """Says that two names are one; facts, links and patterns then take them for one, shown as ``name``.
 
     The notes stay as they are, and `apart` takes it back. It holds for this handle's scope. Forgetting the last
@@ -29,7 +29,7 @@ def same(memory: Memory, name: str, other: str) -> SameName:
         return store.aliases.same(*names, scope=memory.scope, seq=store.notes.changes.last())
 
 
-def apart(memory: Memory, name: str, other: str) -> None:
+def apart(memory: Handle, name: str, other: str) -> None:
     """Takes back that two names are one.
 
     Args:
@@ -45,7 +45,7 @@ def apart(memory: Memory, name: str, other: str) -> None:
         memory._store.aliases.apart(*names, scope=memory.scope)
 
 
-def one_name(memory: Memory) -> list[SameName]:
+def one_name(memory: Handle) -> list[SameName]:
     """Returns what was said of names in this scope and below, in the order it was said."""
     with memory._store.database.reading():
         return memory._store.aliases.said(memory.scope)

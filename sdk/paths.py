@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..store.draft import checked_moment, checked_text
 from ..store.paths import Paths, follow
 from .arguments import Moment, checked_count, filtered
-from .memory import Memory
+from .handle import Handle
 
 __all__ = ["paths"]
 
@@ -13,7 +13,7 @@ _MOST = 1_000
 
 
 def paths(
-    memory: Memory,
+    memory: Handle,
     pattern: str,
     *,
     as_of: Moment | None = None,
@@ -54,6 +54,7 @@ def paths(
             store.triplets,
             words,
             store.notes.among(chosen),
+            scope=chosen.scope,
             as_of=checked_moment(as_of, "as_of"),
             superseded=superseded,
             either_way=either_way,

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from ..engines.english.asked_period import AskedPeriod, asked_period
 from ..engines.english.relative_dates import find_times
@@ -23,9 +22,7 @@ from ..store.store import Store
 from ..store.tokens import Tokenizer
 from ..store.words import telling
 from .arguments import Moment, checked_count, filtered
-
-if TYPE_CHECKING:
-    from .memory import Memory
+from .handle import Reader
 
 __all__ = ["Event", "Timeline", "timeline"]
 
@@ -105,7 +102,7 @@ class Timeline:
 
 
 def timeline(
-    memory: Memory,
+    memory: Reader,
     question: str,
     *,
     as_of: Moment | None = None,

@@ -123,6 +123,7 @@ def follow(
     pattern: str,
     among: Among,
     *,
+    scope: str,
     as_of: str = "",
     superseded: bool = False,
     either_way: bool = False,
@@ -135,6 +136,7 @@ def follow(
         triplets: what knows which facts hold.
         pattern: see `patterns.parse`.
         among: the notes that may support them.
+        scope: of the reader, who decides which relations have one value at a time.
         as_of: what was true at this moment; empty for now.
         superseded: also facts whose place was taken or whose time is over.
         either_way: take every step in both directions, whatever its sign.
@@ -143,7 +145,7 @@ def follow(
     Raises:
         InvalidInput: the pattern cannot be read.
     """
-    search = _Search(database, triplets, among, as_of, superseded)
+    search = _Search(database, triplets, among, scope, as_of, superseded)
     found: dict[Chain, Path] = {}
     for read in parse(pattern):
         asked = read.either_way() if either_way else read
@@ -160,10 +162,13 @@ Chain = tuple[Step, ...]
 class _Search:
     """One question to the facts."""
 
-    def __init__(self, database: Database, triplets: Triplets, among: Among, as_of: str, superseded: bool) -> None:
+    def __init__(
+        self, database: Database, triplets: Triplets, among: Among, scope: str, as_of: str, superseded: bool
+    ) -> None:
         self._database = database
         self._triplets = triplets
         self._among = among
+        self._scope = scope
         self._as_of = as_of
         self._superseded = superseded
         self.cut = False
@@ -264,7 +269,7 @@ class _Search:
 
     def _facts(self, wanted: Collection[tuple[str, str, str]]) -> list[Fact]:
         """Returns these facts as they are resolved among all that could end them."""
-        single = self._triplets.relations.single_valued()
+        single = self._triplets.relations.single_valued(self._scope)
         found: list[Fact] = []
         # only a value of a single-valued relation can be ended by another one, so all its values have to be seen
         for rivalled in (True, False):
@@ -276,7 +281,9 @@ class _Search:
                 columns = (triplet.c.s, triplet.c.r) if rivalled else (triplet.c.s, triplet.c.r, triplet.c.o)
                 narrowed = [column.in_(side) for column, side in zip(columns, sides, strict=False)]
                 among = replace(self._among, conditions=(*self._among.conditions, *narrowed))
-                resolved = self._triplets.facts(among, as_of=self._as_of, superseded=self._superseded)
+                resolved = self._triplets.facts(
+                    among, scope=self._scope, as_of=self._as_of, superseded=self._superseded
+                )
                 found += [fact for fact in resolved if _key(fact) in part]
         return found
 

@@ -12,7 +12,9 @@ from . import care, moving, reading, trust, writing
 from .chat import chat
 from .graph import graph
 from .history import history
+from .limits import limit
 from .plain import one_line
+from .timeline import timeline
 from .tour import demo
 
 __all__ = ["main"]
@@ -20,9 +22,9 @@ __all__ = ["main"]
 _SECTIONS = {
     "Try": (demo,),
     "Remember": (writing.write, moving.import_, chat),
-    "Look": (reading.read, reading.list_, reading.show_, reading.facts, history, graph, reading.stats),
+    "Look": (reading.read, reading.list_, reading.show_, reading.facts, timeline, history, graph, reading.stats),
     "Change": (writing.revise, writing.undo, trust.quarantine, trust.release, writing.forget),
-    "Care": (care.doctor, care.rebuild, moving.export),
+    "Care": (care.doctor, care.rebuild, limit, moving.export),
 }
 
 
