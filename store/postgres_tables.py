@@ -44,14 +44,14 @@ def create_tables(connection: Connection, metadata: MetaData, words_source: str)
     metadata.create_all(connection, checkfirst=False)
     connection.exec_driver_sql(words_source)
     connection.exec_driver_sql("ALTER VIEW words_source SET (security_invoker = true)")
-    of_content = (statement for table in metadata.sorted_tables for statement in _unsampled(table))
     # all at once: a hundred round trips would take longer than what is done
-    connection.exec_driver_sql("; ".join([*_indexes(), *_blobs(), *of_content, *policies(metadata.sorted_tables)]))
+    connection.exec_driver_sql("; ".join([*policies(metadata.sorted_tables), *_indexes(), *_blobs()]))
 
 
 def policies(tables: list[Table]) -> Iterator[str]:
-    """Yields the statements that hold these tables, and the inverted indexes, to the scope of a transaction."""
+    """Yields what new tables need beside their columns: being held to the scope of a transaction, and no samples."""
     for table in tables:
+        yield from _unsampled(table)
         if table.name in OPEN:
             continue
         if table.name == "relation":  # what a scope says of relations holds below it
@@ -65,9 +65,6 @@ def policies(tables: list[Table]) -> Iterator[str]:
         else:
             sees = "false"
         yield from _held(table.name, sees)
-    for name, owner in INDEXES.items():
-        for kept in (f"{name}_posting", f"{name}_document"):
-            yield from _held(kept, f"EXISTS (SELECT FROM {owner} WHERE {owner}.num = {kept}.num)")
 
 
 def _unsampled(table: Table) -> Iterator[str]:
@@ -86,13 +83,15 @@ def _held(table: str, sees: str) -> Iterator[str]:
 
 def _indexes() -> Iterator[str]:
     yield 'CREATE TABLE full_text (name text COLLATE "C" PRIMARY KEY, rows bigint NOT NULL, tokens bigint NOT NULL)'
-    for name in INDEXES:
+    for name, owner in INDEXES.items():
         yield f"INSERT INTO full_text (name, rows, tokens) VALUES ('{name}', 0, 0)"
         yield (
             f"CREATE TABLE {name}_posting (term bigint, num bigint, frequency float8 NOT NULL, "
             "length integer NOT NULL, places integer[] NOT NULL, PRIMARY KEY (term, num))"
         )
         yield f"CREATE TABLE {name}_document (num bigint PRIMARY KEY, length integer NOT NULL, terms bigint[] NOT NULL)"
+        for kept in (f"{name}_posting", f"{name}_document"):
+            yield from _held(kept, f"EXISTS (SELECT FROM {owner} WHERE {owner}.num = {kept}.num)")
 
 
 def _blobs() -> Iterator[str]:

@@ -145,3 +145,15 @@ def test_the_view_is_that_of_the_scope_again_after_it_was_wider(opened: Memories
         with pytest.raises(ZeroDivisionError), database.overseeing():
             raise ZeroDivisionError
         assert connection.exec_driver_sql("SELECT count(*) FROM note").scalar_one() == 2
+
+
+def test_a_table_of_a_later_version_is_held_to_the_scope_too(server: Server, tmp_path: Path) -> None:
+    made = Memories(tmp_path, server)
+    with made("ada")._store.database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE alias")
+        connection.exec_driver_sql("UPDATE meta SET value = '2' WHERE key = 'version'")
+    with made("ada")._store.database.reading() as connection:
+        held = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = 'alias'::regclass"
+        assert connection.exec_driver_sql(held).scalar_one()
+        assert connection.exec_driver_sql("SELECT value FROM meta WHERE key = 'version'").scalar_one() != "2"
+    made.close()
