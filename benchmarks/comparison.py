@@ -15,13 +15,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.machine import machine
 from benchmarks.peers import Reader
 from benchmarks.ranking import paired_bootstrap
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 
 __all__ = ["TERCET", "Arm", "Asked", "Comparison", "Metrics", "data_folder", "save"]
 

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
 from benchmarks.machine import machine  # noqa: E402
 
@@ -109,12 +110,11 @@ class Writer:
 
     def __init__(self, *, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        syllables = [first + vowel for first in "bdfgklmnprstvz" for vowel in "aeiou"]
-        named = np.random.default_rng(0)  # everybody has the same language
-        self._words = ["".join(named.choice(syllables, 1 + int(size))) for size in named.integers(1, 4, WORDS)]
+        self._words = _language()
         self._names = [word.capitalize() for word in self._words[: WORDS // 10]]
 
     def _drawn(self, words: Sequence[str], count: int) -> list[str]:
+        """Returns words by Zipf's law: the second half as often as the first, and so on."""
         ranks = self._random.zipf(1.2, count) % len(words)
         return [words[rank] for rank in ranks]
 
@@ -131,6 +131,15 @@ class Writer:
         """Returns a question of a name and some words."""
         who = self._drawn(self._names, 1)[0]
         return f"What did {who} say about {' '.join(self._drawn(self._words, 5))}?"
+
+
+@cache
+def _language() -> list[str]:
+    """Returns the words that everybody has, of two to four syllables, the most frequent first."""
+    syllables = [first + vowel for first in "bdfgklmnprstvz" for vowel in "aeiou"]
+    random = np.random.default_rng(0)
+    sizes, drawn = random.integers(2, 5, WORDS), random.integers(0, len(syllables), (WORDS, 4))
+    return ["".join(syllables[i] for i in row[:size]) for row, size in zip(drawn, sizes, strict=True)]
 
 
 def timed(read: Callable[[str], object], questions: Sequence[str], *, notes: int, arm: str) -> Read:

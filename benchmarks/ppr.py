@@ -26,7 +26,7 @@ from scipy.sparse import coo_array, csr_array
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
 from benchmarks.machine import machine  # noqa: E402
 

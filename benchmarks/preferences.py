@@ -20,7 +20,7 @@ from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
 from benchmarks.comparison import TERCET, Asked, Comparison, Metrics, data_folder, save  # noqa: E402
 from benchmarks.peers import Remembering, peers  # noqa: E402
@@ -48,9 +48,7 @@ def read_preferences(folder: Path) -> tuple[dict[str, str], list[Asked]]:
     return {id: text for text, id in ids.items()}, asked
 
 
-def ask(
-    comparison: Comparison, preferences: dict[str, str], questions: Sequence[Asked], embedder: Remembering
-) -> None:
+def ask(comparison: Comparison, preferences: dict[str, str], questions: Sequence[Asked], embedder: Remembering) -> None:
     """Asks Tercet and the peers."""
     ids, texts = list(preferences), list(preferences.values())
     spoken = [f"user: {text}" for text in texts]

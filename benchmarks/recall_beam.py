@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -25,7 +24,7 @@ from rich.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
 from benchmarks.comparison import TERCET, Asked, Comparison, Metrics, data_folder, save  # noqa: E402
 from benchmarks.peers import Remembering, full_text, peers  # noqa: E402
@@ -41,7 +40,7 @@ METRICS: Metrics = {
     "R@20": lambda found, wanted: recall_at(found, wanted, 20),
     "MRR": reciprocal_rank,
 }
-_MARK = re.compile(r"\s*->->\s*[\w, .]+$")  # the place in the plan that the generator left after a user's words
+_MARK = re.compile(r"\s*->->\s*[\w,./)]+\s*$")  # the place in the plan that the generator left after a user's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def read_chat(folder: Path) -> Chat:
     return Chat(drafts, questions)
 
 
-def numbers(value: Any) -> Iterator[int]:
+def numbers(value: object) -> Iterator[int]:
     """Yields every number in nested lists and objects: evidence comes in several shapes."""
     if isinstance(value, int):
         yield value

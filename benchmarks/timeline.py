@@ -23,7 +23,7 @@ from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
 from benchmarks.comparison import TERCET, Asked, Comparison, Metrics, data_folder, save  # noqa: E402
 from benchmarks.peers import Remembering, peers  # noqa: E402
