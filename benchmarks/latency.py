@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -195,10 +195,11 @@ def measure(notes: int, *, reads: int, console: Console) -> tuple[Store, list[Re
             singles = []
             for draft in Writer(seed=3).notes(50):
                 start = time.perf_counter()
-                memory.write(**draft)
+                memory.write_many([draft])
                 singles.append(time.perf_counter() - start)
             for arm, forms in FORMS.items():
-                rows.append(timed(lambda q, by=forms: memory.read(q, k=K, by=by), questions, notes=notes, arm=arm))
+                read = partial(memory.read, k=K, by=forms)
+                rows.append(timed(read, questions, notes=notes, arm=arm))
             size = memory.stats().bytes
         alone = full_text_alone(Path(folder) / "alone.sqlite", [draft["text"] for draft in drafts])
         rows.append(timed(alone, questions, notes=notes, arm="FTS5 alone"))

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -117,7 +118,7 @@ def networkx(graph: csr_array) -> Ranker | None:
 def igraph(graph: csr_array) -> Ranker | None:
     """python-igraph's personalized_pagerank (PRPACK) on a built graph, or None where it is not installed."""
     try:
-        import igraph as ig
+        ig = import_module("igraph")  # has no types
     except ModuleNotFoundError:
         return None
     upper = coo_array(graph)

@@ -75,7 +75,7 @@ def read_passages(folder: Path) -> list[Passage]:
     passages = []
     for place, row in enumerate(json.loads((folder / "musique_train_corpus.json").read_text())):
         text = f"{row['title']}\n{row['text']}"
-        whole = [tuple(map(str, triple)) for triple in triples.get(text, ()) if len(triple) == 3]
+        whole = [(str(t[0]), str(t[1]), str(t[2])) for t in triples.get(text, ()) if len(t) == 3]
         passages.append(Passage(str(place), text, tuple(t for t in dict.fromkeys(whole) if all(map(_sayable, t)))))
     return passages
 

@@ -174,17 +174,18 @@ def main(data: Path | None, logs: int, limit: int, json_path: Path | None) -> No
     full = (logs, limit) == (LOGS, QUESTIONS)
     results = ROOT / "benchmarks" / "results"
     gaps = [atomic.against_best(metric) for metric in ("hit@1", "hit@5")]
-    counts = {"logs": len(paths), "entries": entries}
-    extra = {
+    counts = {
+        "logs": len(paths),
+        "entries": entries,
         "counting": {
             "questions": len(counted.kinds),
             "left_out": left_out,
             "arms": counted.figures(),
             "against_best_peer": [counted.against_best("R@n")],
-        }
+        },
     }
     path_out = json_path or (results / "timeline.json" if full else None)
-    save("timeline", atomic, gaps, console=console, data=counts | extra, path=path_out)
+    save("timeline", atomic, gaps, console=console, data=counts, path=path_out)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_a_question_is_asked_of_the_lines_before_it(folder: Path) -> None:
         ("2", "John took the ball."),
         ("4", "John went to the office."),
     ]
-    assert [(count, asked.text, asked.evidence) for count, asked in first.questions] == [
+    assert [(count, asked.text, set(asked.evidence)) for count, asked in first.questions] == [
         (2, "Where is Mary?", {"1"}),
         (3, "Where is the ball?", {"2", "4"}),
     ]

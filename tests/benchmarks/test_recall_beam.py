@@ -41,7 +41,7 @@ def test_a_chat_is_read_with_its_dates_and_without_the_generators_marks(chats: P
     chat = recall_beam.read_chat(chats / "7")
     assert [draft["text"] for draft in chat.drafts] == ["My sprint ends Friday", "Noted.", "I use a queue for mail"]
     assert [draft["happened"] for draft in chat.drafts] == ["2024-03-15", "2024-03-15", ""]
-    assert [(asked.kind, asked.evidence) for asked in chat.questions] == [
+    assert [(asked.kind, set(asked.evidence)) for asked in chat.questions] == [
         ("information extraction", {"0"}),
         ("knowledge update", {"1", "2"}),
     ]
