@@ -17,7 +17,7 @@ import numpy as np
 
 from tercet.store.form import Embedder, Vector
 
-__all__ = ["Reader", "Remembering", "bm25", "dense", "full_text", "fused"]
+__all__ = ["Reader", "Remembering", "bm25", "dense", "full_text", "fused", "peers"]
 
 Reader = Callable[[str, int], list[str]]
 
@@ -112,3 +112,22 @@ def fused(first: Reader, second: Reader, *, depth: int = 200) -> Reader:
         return sorted(scores, key=lambda found: -scores[found])[:k]
 
     return read
+
+
+def peers(ids: Sequence[str], texts: Sequence[str], *, spoken: Sequence[str], embedder: Embedder) -> dict[str, Reader]:
+    """Returns the four peers that every benchmark has, by name.
+
+    Args:
+        ids: of the texts.
+        texts: what full text and BM25 search, with the date where there is one.
+        spoken: what is embedded: the same texts as Tercet embeds, so that all have the same vectors.
+        embedder: of the texts and of the questions.
+    """
+    words = full_text(ids, texts)
+    vectors = dense(ids, spoken, turns=embedder, questions=embedder)
+    return {
+        "FTS5": words,
+        "bm25s": bm25(ids, texts),
+        "MiniLM": vectors,
+        "FTS5 + MiniLM, RRF": fused(words, vectors),
+    }

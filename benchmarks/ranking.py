@@ -4,6 +4,7 @@ With the ranking r_1, r_2, … (no item twice) and the evidence E (a set that is
 
 - recall@k = |{r_1 … r_k} ∩ E| / |E|
 - all@k = 1 if E ⊆ {r_1 … r_k}, else 0
+- hit@k = 1 if {r_1 … r_k} ∩ E is not empty, else 0
 - reciprocal rank = 1 / min{i : r_i ∈ E}, or 0 if the ranking holds no evidence (its mean is the MRR)
 - nDCG@k = Σ_{i ≤ k, r_i ∈ E} 1 / log2(i + 1), over the same sum for a ranking that begins with all of E
 
@@ -20,7 +21,17 @@ from typing import TypeVar
 
 import numpy as np
 
-__all__ = ["Interval", "Mean", "all_at", "mean_by", "ndcg_at", "paired_bootstrap", "recall_at", "reciprocal_rank"]
+__all__ = [
+    "Interval",
+    "Mean",
+    "all_at",
+    "hit_at",
+    "mean_by",
+    "ndcg_at",
+    "paired_bootstrap",
+    "recall_at",
+    "reciprocal_rank",
+]
 
 Item = TypeVar("Item", bound=Hashable)
 Group = TypeVar("Group", bound=Hashable)
@@ -52,6 +63,11 @@ def recall_at(ranking: Sequence[Item], evidence: Collection[Item], k: int) -> fl
 def all_at(ranking: Sequence[Item], evidence: Collection[Item], k: int) -> float:
     """Returns 1.0 if every piece of evidence stands among the first ``k``, else 0.0."""
     return float(_checked(ranking, evidence).issubset(ranking[:k]))
+
+
+def hit_at(ranking: Sequence[Item], evidence: Collection[Item], k: int) -> float:
+    """Returns 1.0 if some piece of evidence stands among the first ``k``, else 0.0."""
+    return float(not _checked(ranking, evidence).isdisjoint(ranking[:k]))
 
 
 def reciprocal_rank(ranking: Sequence[Item], evidence: Collection[Item]) -> float:

@@ -7,6 +7,7 @@ from benchmarks.ranking import (
     Interval,
     Mean,
     all_at,
+    hit_at,
     mean_by,
     ndcg_at,
     paired_bootstrap,
@@ -90,3 +91,8 @@ def test_the_bootstrap_is_paired_and_seeded() -> None:
     noise = [math.sin(i) for i in range(60)]
     shifted = paired_bootstrap([x + 0.1 for x in noise], noise)
     assert shifted.high - shifted.low < 1e-12
+
+
+def test_a_hit_is_any_piece_of_evidence() -> None:
+    assert hit_at(RANKING, {"b", "z"}, 2) == 1.0
+    assert hit_at(RANKING, {"b", "z"}, 1) == 0.0

@@ -1,0 +1,207 @@
+"""Times Personalized PageRank on graphs of many edges: Tercet's, and those of networkx and igraph where installed.
+
+The graph is synthetic: half of each edge's ends fall on a few nodes (a heavy tail, as names have), nodes are a
+quarter of the edges, and a query starts from 10 nodes. networkx and igraph rebuild or walk their own structures;
+the time to build is not counted for any of them. The difference is the largest of any node's probability.
+
+    python benchmarks/ppr.py [--edges N ...] [--largest] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from scipy.sparse import coo_array, csr_array
+
+ROOT = Path(__file__).resolve().parents[1]
+if not __package__:  # run as a file, which puts this folder on the path and not the one above
+    sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
+
+from benchmarks.machine import machine  # noqa: E402
+
+from tercet.store.pagerank import personalized_pagerank  # noqa: E402
+
+DAMPING = 0.7
+TOLERANCE = 1e-9
+EDGES = (100_000, 1_000_000)
+LARGEST = 10_000_000
+QUERIES = 10
+SEEDS = 10
+SLOW = 5.0  # seconds of a query after which a peer is asked no further one
+Scores = npt.NDArray[np.float64]
+Ranker = Callable[[Scores], Scores]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One ranker on one graph.
+
+    Attributes:
+        edges: asked for; those that fall together are one.
+        ranker: its name.
+        queries: how many were asked.
+        p50_ms: median milliseconds of a query.
+        p95_ms: likewise; the slowest where there are few.
+        difference: largest difference of a probability to the first ranker's, over all queries and nodes.
+        same_top: mean share of the first ranker's best 50 nodes that are among its best 50.
+    """
+
+    edges: int
+    ranker: str
+    queries: int
+    p50_ms: float
+    p95_ms: float
+    difference: float
+    same_top: float
+
+
+def heavy_tailed(edges: int, *, seed: int = 0) -> csr_array:
+    """Returns a symmetric graph whose degrees fall off as a power, shape (edges / 4, edges / 4)."""
+    random = np.random.default_rng(seed)
+    nodes = max(4, edges // 4)
+    left = random.integers(0, nodes, edges)
+    right = np.minimum((nodes * random.random(edges) ** 3).astype(np.int64), nodes - 1)
+    kept = left != right
+    ends = np.concatenate([left[kept], right[kept]]), np.concatenate([right[kept], left[kept]])
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(nodes, nodes)).tocsr()
+    graph.sum_duplicates()
+    return graph
+
+
+def resets(nodes: int, *, queries: int, seed: int = 1) -> list[Scores]:
+    """Returns one reset vector per query, with weight on 10 nodes."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(queries):
+        reset = np.zeros(nodes)
+        reset[random.integers(0, nodes, SEEDS)] = random.random(SEEDS) + 0.1
+        found.append(reset)
+    return found
+
+
+def tercet(graph: csr_array) -> Ranker:
+    """Tercet's own, as a read uses it."""
+    return lambda reset: personalized_pagerank(graph, reset, damping=DAMPING, tolerance=TOLERANCE)
+
+
+def networkx(graph: csr_array) -> Ranker | None:
+    """networkx.pagerank on a built graph, or None where it is not installed."""
+    try:
+        import networkx as nx
+    except ModuleNotFoundError:
+        return None
+    built = nx.from_scipy_sparse_array(graph)
+
+    def ranked(reset: Scores) -> Scores:
+        start = {int(node): float(reset[node]) for node in np.flatnonzero(reset)}
+        # its tolerance is per node
+        found = nx.pagerank(
+            built, alpha=DAMPING, personalization=start, dangling=start, tol=TOLERANCE / len(reset), max_iter=200
+        )
+        return np.fromiter((found[node] for node in range(len(reset))), np.float64, len(reset))
+
+    return ranked
+
+
+def igraph(graph: csr_array) -> Ranker | None:
+    """python-igraph's personalized_pagerank (PRPACK) on a built graph, or None where it is not installed."""
+    try:
+        ig = import_module("igraph")  # has no types
+    except ModuleNotFoundError:
+        return None
+    upper = coo_array(graph)
+    once = upper.row < upper.col
+    built = ig.Graph(n=graph.shape[0], edges=np.stack([upper.row[once], upper.col[once]], axis=1))
+    weights = upper.data[once].tolist()
+
+    def ranked(reset: Scores) -> Scores:
+        found = built.personalized_pagerank(
+            damping=DAMPING, reset=reset.tolist(), weights=weights, directed=False, implementation="prpack"
+        )
+        return np.asarray(found)
+
+    return ranked
+
+
+def timed(edges: int, *, queries: int, peers: bool = True) -> list[Timed]:
+    """Times every ranker on one graph, Tercet's first."""
+    graph = heavy_tailed(edges)
+    asked = resets(graph.shape[0], queries=queries)
+    rankers: dict[str, Ranker | None] = {"Tercet": tercet(graph)}
+    if peers:
+        rankers |= {"networkx": networkx(graph), "igraph": igraph(graph)}
+    reference: list[Scores] = []
+    found = []
+    for name, ranker in rankers.items():
+        if ranker is None:
+            continue
+        seconds: list[float] = []
+        answers: list[Scores] = []
+        for reset in asked:
+            start = time.perf_counter()
+            answers.append(ranker(reset))
+            seconds.append(time.perf_counter() - start)
+            if seconds[-1] > SLOW:
+                break
+        reference = reference or answers
+        pairs = list(zip(reference, answers, strict=False))
+        found.append(
+            Timed(
+                edges,
+                name,
+                len(seconds),
+                round(float(np.percentile(seconds, 50)) * 1_000, 1),
+                round(float(np.percentile(seconds, 95)) * 1_000, 1),
+                max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs),
+                float(np.mean([same_top(ours, theirs) for ours, theirs in pairs])),
+            )
+        )
+    return found
+
+
+def same_top(ours: Scores, theirs: Scores, *, count: int = 50) -> float:
+    """Returns the share of the best nodes that two rankings have in common."""
+    count = min(count, len(ours))
+    return len(np.intersect1d(np.argsort(-ours)[:count], np.argsort(-theirs)[:count])) / count
+
+
+@click.command(help=(__doc__ or "").split("\n\n    ")[0])
+@click.option("--edges", type=click.IntRange(min=100), multiple=True, help="Sizes; 100,000 and 1,000,000 by default.")
+@click.option("--largest", is_flag=True, help="Also 10,000,000 edges, there without networkx and igraph.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Where the figures go.")
+def main(edges: tuple[int, ...], largest: bool, json_path: Path | None) -> None:
+    """Times every ranker on every size and prints a table."""
+    console = Console()
+    found = [row for size in edges or EDGES for row in timed(size, queries=QUERIES)]
+    if largest:
+        found += timed(LARGEST, queries=QUERIES, peers=False)
+    table = Table(title="Personalized PageRank, damping 0.7", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("edges", "ranker", "queries", "p50 ms", "p95 ms", "max difference", "same best 50"):
+        table.add_column(heading, justify="left" if heading == "ranker" else "right", no_wrap=True)
+    for row in found:
+        figures = f"{row.p50_ms:,.1f}", f"{row.p95_ms:,.1f}", f"{row.difference:.1e}", f"{row.same_top:.3f}"
+        style = "bold" if row.ranker == "Tercet" else ""
+        table.add_row(f"{row.edges:,}", row.ranker, str(row.queries), *figures, style=style)
+    console.print(table)
+    if json_path is None and not edges:
+        json_path = ROOT / "benchmarks" / "results" / "ppr.json"
+    if json_path:
+        whole = {"benchmark": "ppr", "damping": DAMPING, "machine": machine(), "rows": [asdict(row) for row in found]}
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
