@@ -243,6 +243,8 @@ def main(threads: int, rounds: int, turns: int, long: int, limit_dialogues: int 
     for name, speed in speeds.items():
         with fresh.Pool(1) as pool:
             speed.first_seconds, speed.first_cpu_seconds, speed.mebibytes = pool.apply(first_use, (name, threads))
+            pool.close()  # left to end by itself: what is killed leaves its semaphores behind
+            pool.join()
     vectors = {name: {title: embed(texts) for title, texts in batches.items()} for name, embed in arms.items()}
     near: dict[str, dict[str, Nearness]] = {name: {} for name in ARMS}
     for name in ARMS:

@@ -29,7 +29,8 @@ class Bert:
 
     Args:
         config: the model's ``config.json``.
-        weights: its tensors by their names in the checkpoint, all of one type and on one device.
+        weights: its tensors by their names in the checkpoint, on one device; the linear layers in the type that they
+            are to compute in, embeddings and norms in float32, as the sums between the layers are.
 
     Source: https://arxiv.org/abs/1810.04805.
     """
@@ -42,6 +43,7 @@ class Bert:
         kind = weights["embeddings.token_type_embeddings.weight"][0]
         self._positions = weights["embeddings.position_embeddings.weight"] + kind
         self._norm = _pair(weights, "embeddings.LayerNorm")
+        self._dtype = weights["encoder.layer.0.output.dense.weight"].dtype
         self._layers = []
         for i in range(int(str(config["num_hidden_layers"]))):
             prefix = f"encoder.layer.{i}."
@@ -59,18 +61,20 @@ class Bert:
             mask: 1 where a token is, 0 where there is padding; same shape.
 
         Returns:
-            Shape (texts, width, hidden); what stands on padding means nothing.
+            Float32, shape (texts, width, hidden); what stands on padding means nothing.
         """
         texts, width = ids.shape
         seen = None if bool(mask.all()) else mask[:, None, None, :].bool()
         hidden = self._normed(embedding(ids, self._words) + self._positions[:width], self._norm)
         for joint, project, widen, narrow, norm_attended, norm_out in self._layers:
-            split = linear(hidden, *joint).view(texts, width, 3, self._heads, -1)
+            low = hidden.to(self._dtype)
+            split = linear(low, *joint).view(texts, width, 3, self._heads, -1)
             query, key, value = split.permute(2, 0, 3, 1, 4)  # each (texts, heads, width, hidden / heads)
             attended = scaled_dot_product_attention(query, key, value, attn_mask=seen)
             attended = attended.transpose(1, 2).reshape(texts, width, -1)
             hidden = self._normed(hidden + linear(attended, *project), norm_attended)
-            hidden = self._normed(hidden + linear(gelu(linear(hidden, *widen)), *narrow), norm_out)
+            low = hidden.to(self._dtype)
+            hidden = self._normed(hidden + linear(gelu(linear(low, *widen)), *narrow), norm_out)
         return hidden
 
     def _normed(self, hidden: Tensor, norm: tuple[Tensor, Tensor]) -> Tensor:
@@ -79,6 +83,8 @@ class Bert:
 
 def read_bert(folder: Path, dtype: torch.dtype, device: str) -> Bert | None:
     """Returns the encoder of a folder, or None where it is not a plain, whole BERT in one file.
+
+    Its linear layers and its attention compute in `dtype`.
 
     Raises:
         SafetensorError: the file of weights is damaged.
@@ -94,7 +100,8 @@ def read_bert(folder: Path, dtype: torch.dtype, device: str) -> Bert | None:
         return None
     if any(name not in weights or tuple(weights[name].shape) != shape for name, shape in shapes.items()):
         return None
-    return Bert(config, {name: weights[name].to(device, dtype) for name in shapes})
+    exact = {name for name in shapes if "LayerNorm" in name or name.startswith("embeddings.")}
+    return Bert(config, {name: weights[name].to(device, torch.float32 if name in exact else dtype) for name in shapes})
 
 
 def _pair(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:

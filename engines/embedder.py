@@ -39,7 +39,7 @@ class MiniLM:
             device: where torch runs it, for example ``"cuda"``.
             precision: what its layers compute in. By itself it takes bfloat16 where the hardware multiplies matrices
                 in it (processors with AMX, most GPUs), and float32 elsewhere. The name is the same, because the
-                vectors are, to a cosine of 0.9998: a store may be read with either.
+                vectors are, to a cosine of 0.9999: a store may be read with either.
 
         Raises:
             InvalidInput: an unknown precision.

@@ -116,7 +116,7 @@ def checked(texts: Sequence[str]) -> list[str]:
 def _dtype(precision: Precision, device: str) -> torch.dtype:
     """Returns what the layers compute in; bfloat16 by itself only where the hardware multiplies matrices in it.
 
-    On a processor that is AMX: with it bfloat16 is three to four times as fast as float32. Without it, even where
+    On a processor that is AMX: with it bfloat16 is about three times as fast as float32. Without it, even where
     AVX-512 knows bfloat16, it is slower than float32 (measured: half as fast), and never chosen.
     """
     import torch
