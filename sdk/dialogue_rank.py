@@ -1,33 +1,46 @@
 """What a dialogue adds to a ranking: neighbours, sessions, speakers.
 
 The words of a question often stand in one turn and its answer in the next; what was talked about together belongs
-together; a question that names a speaker asks for what that one said; and a short question rarely is an answer. Each
-step was measured alone on LoCoMo's open dialogues, and each weight stands on a plateau (docs/recall.md).
+together; a question that names a speaker asks for what that one said, and one in the first person for what its asker
+told the assistant; and a short question rarely is an answer. A long turn speaks for itself: it needs its neighbours
+less, and its vector says more. Each step was measured alone on LoCoMo's open dialogues and BEAM's open chats, and
+each weight stands on a plateau (docs/recall.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 
 from ..store.names import fold
 from ..store.notes import Turn
 
-__all__ = ["in_sessions", "smoothed"]
+__all__ = ["in_sessions", "smoothed", "wordiness"]
 
 _BEFORE, _AFTER = 0.25, 0.2  # share of the score of the turn before, and of the turn after
 _SESSION = 0.3  # share of the best score of the same session
 _SPEAKER = 0.1
+_MINE = 0.5  # for what people said, where the question speaks of "me" and "my"
+_TERSE = 50  # words; a turn of so many leans on its neighbours in full
+_FIRST_PERSON = frozenset("i me my mine myself we us our ours".split())
 _QUESTION = 0.75  # factor of a short question
 
 
 def smoothed(scores: Mapping[int, float], turns: Mapping[int, Turn]) -> dict[int, float]:
-    """Returns the scores with a share of each neighbour's added."""
+    """Returns the scores with a share of each neighbour's added, a smaller one for a long turn."""
     after = {turn.before: num for num, turn in turns.items() if turn.before is not None}
     total = {}
     for num, score in scores.items():
-        before = turns[num].before if num in turns else None
-        total[num] = score + _BEFORE * scores.get(before or 0, 0.0) + _AFTER * scores.get(after.get(num, 0), 0.0)
+        turn = turns.get(num)
+        beside = _BEFORE * scores.get(turn.before or 0, 0.0) if turn else 0.0
+        beside += _AFTER * scores.get(after.get(num, 0), 0.0)
+        total[num] = score + beside * min(1.0, _TERSE / max(1, turn.words if turn else 1))
     return total
+
+
+def wordiness(turns: Mapping[int, Turn]) -> float:
+    """Returns how much longer than a terse turn the middle one of these is, at least 1."""
+    return max(1.0, median(turn.words for turn in turns.values()) / _TERSE) if turns else 1.0
 
 
 def in_sessions(scores: Mapping[int, float], turns: Mapping[int, Turn], question: str) -> dict[int, float]:
@@ -38,11 +51,14 @@ def in_sessions(scores: Mapping[int, float], turns: Mapping[int, Turn], question
             session = turns[num].session
             best[session] = max(best.get(session, 0.0), score)
     asked = set(fold(question).split())
+    mine = not asked.isdisjoint(_FIRST_PERSON)
     total = {}
     for num, score in scores.items():
         turn = turns.get(num)
         if turn:
-            named = not asked.isdisjoint(fold(turn.speaker).split())
-            score = (score + _SESSION * best[turn.session] + _SPEAKER * named) * (_QUESTION if turn.asks else 1.0)
+            speaker = fold(turn.speaker)
+            score += _SESSION * best[turn.session] + _SPEAKER * (not asked.isdisjoint(speaker.split()))
+            score += _MINE * (mine and speaker != "assistant")
+            score *= _QUESTION if turn.asks else 1.0
         total[num] = score
     return total

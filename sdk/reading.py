@@ -16,14 +16,14 @@ from ..store.names import fold
 from ..store.notes import Turn
 from ..store.store import Store
 from .asked_time import asked_of, of_that_time, united
-from .dialogue_rank import in_sessions, smoothed
+from .dialogue_rank import in_sessions, smoothed, wordiness
 
 __all__ = ["FORMS", "Ranked", "min_max", "rank", "weighed"]
 
 FORMS = ("words", "vectors", "triplets", "graph")
 _DEPTH = 200  # candidates of each form
 _VECTORS = 1.0  # weight of vectors beside words
-_VECTORS_OF_TURNS = 0.5  # a turn out of its dialogue says too little for its vector to count as much
+_VECTORS_OF_TURNS = 0.5  # a terse turn out of its dialogue says too little for its vector to count as much
 _FACTS = 5  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact
 _GRAPH = 1.0  # weight of the graph beside the prior
@@ -72,7 +72,7 @@ def rank(
     found = {hit.num for form in hits.values() for hit in form}
     turns = store.notes.turns(found)
     dialogue = 2 * len(turns) > len(found)
-    weight = _VECTORS_OF_TURNS if dialogue else _VECTORS
+    weight = _VECTORS_OF_TURNS * wordiness(turns) if dialogue else _VECTORS
     prior = weighed([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), weight)])
     if "triplets" in by:
         hits["triplets"] = store.triplets.search(cue, _DEPTH, among)

@@ -40,12 +40,14 @@ class Turn:
         session: turns of one thread with the same date and time were said together.
         speaker: who spoke.
         asks: whether it is a short question and little else.
+        words: how many it has.
     """
 
     before: int | None
     session: tuple[str, str]
     speaker: str
     asks: bool
+    words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,9 @@ class Notes:
                 part = wanted[start : start + _BATCH]
                 for row in connection.execute(select(*columns).where(note.c.num.in_(part), note.c.thread != "")).all():
                     num, before, thread, happened, speaker, words = row
-                    asks = words.rstrip().endswith("?") and len(words.split()) <= _SHORT_QUESTION
-                    found[num] = Turn(before, (thread, happened), speaker, asks)
+                    length = len(words.split())
+                    asks = words.rstrip().endswith("?") and length <= _SHORT_QUESTION
+                    found[num] = Turn(before, (thread, happened), speaker, asks, length)
         return found
 
     def count(self, *conditions: ColumnElement[bool]) -> int:
