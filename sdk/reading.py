@@ -22,7 +22,7 @@ __all__ = ["FORMS", "Ranked", "min_max", "rank", "weighed"]
 
 FORMS = ("words", "vectors", "triplets", "graph")
 _DEPTH = 200  # candidates of each form
-_VECTORS = 1.0  # weight of vectors beside words
+_VECTORS = 2.0  # weight of vectors beside words
 _VECTORS_OF_TURNS = 0.5  # a terse turn out of its dialogue says too little for its vector to count as much
 _FACTS = 5  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact

@@ -10,12 +10,16 @@ from hypothesis import HealthCheck, settings
 from servers import Server  # type: ignore[import-not-found]
 
 TESTS = Path(__file__).resolve().parent
-ON_BOTH = (
+ON_BOTH = (  # and always; what follows them, only where slow tests run
+    "sdk/test_memory_scopes",
+    "sdk/test_memory_exchange",
+    "store/test_form_",
+)
+ON_BOTH_SLOWLY = (
     "sdk/test_memory_",
     "sdk/test_bad_",
     "sdk/test_forget_",
     "sdk/test_receipt",
-    "store/test_form_",
     "store/test_group_",
 )
 DATA = Path(os.environ.get("TERCET_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -48,9 +52,14 @@ def server() -> Iterator[Server]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs what is promised of every memory over both databases, except for tests of files, marked `sqlite`."""
-    promised = metafunc.definition.path.relative_to(TESTS).as_posix().startswith(ON_BOTH)
-    if promised and "kept_in" in metafunc.fixturenames and not metafunc.definition.get_closest_marker("sqlite"):
+    here = metafunc.definition.path.relative_to(TESTS).as_posix()
+    if "kept_in" not in metafunc.fixturenames or metafunc.definition.get_closest_marker("sqlite"):
+        return
+    if here.startswith(ON_BOTH):
         metafunc.parametrize("kept_in", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+    elif here.startswith(ON_BOTH_SLOWLY):
+        slowly = pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])
+        metafunc.parametrize("kept_in", ["sqlite", slowly])
 
 
 @pytest.fixture
