@@ -18,8 +18,10 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Each prints its tables and writes its JSON; all of them take hours, one takes minutes: make bench ONLY=store
+ONLY ?= recall_locomo recall_beam recall_musique babi preferences timeline paths store forget together crash latency ppr embedding
 bench: .venv/.dev
-	$(BIN)/python benchmarks/recall_locomo.py
+	for name in $(ONLY); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

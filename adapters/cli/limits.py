@@ -27,7 +27,7 @@ __all__ = ["limit"]
 @click.option("--none", "lift", is_flag=True, help="Lift the limits of the scope.")
 @with_session
 def limit(session: Session, notes: int | None, size: int | None, lift: bool) -> None:
-    """Limits what a scope and all below it may hold; shows the limits where none is given.
+    """Limits what a scope and all below it may hold, or shows its limits.
 
     A write that would pass a limit is refused. What is there already stays, and can be read and forgotten.
     """

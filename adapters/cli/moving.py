@@ -77,7 +77,7 @@ def export(session: Session, file: str, yes: bool) -> None:
 @click.option("--by-user", is_flag=True, help="Put what mem0 has of each user into a scope of that user, below yours.")
 @with_session
 def import_(session: Session, file: str, form: str | None, by_user: bool) -> None:
-    """Takes in a Tercet export, or memories and chats of other products, all or nothing.
+    """Takes in an export, or memories and chats of other products.
 
     Of others it reads LoCoMo dialogues, memories of mem0 (JSON or history.db), SQLite stores of LangGraph, files of the
     MCP memory server, and chat logs (ShareGPT, OpenAI messages, ChatGPT's conversations.json).
