@@ -133,7 +133,7 @@ def test_wrong_usage_exits_2_and_writes_nothing(cli: Run, arguments: tuple[str, 
         (("write", "x", "--scope", "a" * 300), "is malformed"),
         (("write", "x", "--scope", "а"), "is malformed"),  # a Cyrillic letter
         (("write", "x" * 1_000_001), "limit is 1,000,000"),
-        (("write", "x", "--memory", "postgresql+psycopg://host/db"), "is a URL"),
+        (("write", "x", "--memory", "mysql://host/db"), "cannot be kept in mysql"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else None,
 )
