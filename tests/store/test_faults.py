@@ -61,12 +61,11 @@ def test_a_call_that_fails_leaves_the_old_state_or_the_new_one(sweep: Sweep, ope
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", power_sweep.OPERATIONS)
-def test_every_call_that_fails_leaves_the_old_state_or_the_new_one(sweep: Sweep, operation: str) -> None:
-    runs = sweep(operation, 1)
+def test_more_calls_that_fail_leave_the_old_state_or_the_new_one(sweep: Sweep, operation: str) -> None:
+    """Every thirteenth; benchmarks/crash.py takes every one."""
+    runs = sweep(operation, 13)
+    assert runs
     assert [run for run in runs if run["wrong"]] == []
-    for disk in {run["disk"] for run in runs}:
-        calls = [run["at"] for run in runs if run["disk"] == disk]
-        assert calls == list(range(1, len(calls) + 1))
 
 
 def test_explicit_memories_that_cannot_be_kept_leave_no_files(

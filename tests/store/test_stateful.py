@@ -1,5 +1,6 @@
 """A memory of three scopes against a model of plain dictionaries: every verb in any order, and every form agrees."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -368,6 +369,10 @@ def seen(memory: Memory) -> object:
     ]
 
 
+LONG = int(os.environ.get("TERCET_EXAMPLES", "30"))
+"""Examples of a long comparison; 200 of them are 10,000 steps, and take most of an hour."""
+
+
 def _run(examples: int, steps: int, server: Server | None = None) -> None:
     run_state_machine_as_test(
         partial(Comparison, server),  # type: ignore[arg-type]
@@ -386,7 +391,7 @@ def test_a_memory_does_what_its_model_does() -> None:
 
 @pytest.mark.slow
 def test_a_memory_does_what_its_model_does_for_long() -> None:
-    _run(examples=200, steps=50)
+    _run(examples=LONG, steps=50)
 
 
 @pytest.mark.postgres
@@ -397,4 +402,4 @@ def test_a_memory_in_postgresql_does_what_its_model_does(server: Server) -> None
 @pytest.mark.postgres
 @pytest.mark.slow
 def test_a_memory_in_postgresql_does_what_its_model_does_for_long(server: Server) -> None:
-    _run(examples=200, steps=50, server=server)
+    _run(examples=LONG // 3, steps=50, server=server)
