@@ -29,7 +29,7 @@ from benchmarks.machine import machine  # noqa: E402
 from benchmarks.stores import ERASING, Given, Notes  # noqa: E402
 
 from tercet import Memory  # noqa: E402
-from tercet.store.scanning import scan  # noqa: E402
+from tercet.store.scanning import absent, scan  # noqa: E402
 
 _SECRETS = 10
 _BATCH = 500
