@@ -77,8 +77,8 @@ def check_bytes(database: Database, words: Sequence[str]) -> Finding:
         )
     spelt = {one for word in words for one in (word, word.lower(), *pieces_of(word))}
     with database.reading() as connection:
-        remaining = sorted(word for word in words if held_elsewhere(connection, word))
-        spelt = {one for one in spelt if not held_elsewhere(connection, one)}
+        held = held_elsewhere(connection, spelt)
+    remaining, spelt = sorted(held.intersection(words)), spelt - held
     found = scan(database.folder, sorted(one.encode() for one in spelt))
     kept = f"; {len(remaining)} of the words are in notes that remain, and prove nothing" if remaining else ""
     if found:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, column, exists, func, or_, select, table, text
+from sqlalchemy import ColumnElement, Connection, Row, column, select, table, text
 
 from .database import Database
 from .errors import StoreError
@@ -26,6 +27,7 @@ from .postgres_scrub import scrub_server
 from .scanning import scan
 from .schema import embedding, mention, meta, note, relation, triplet
 from .scrubbed import Scrubbed
+from .searching import Search
 from .sqlite import SQLite
 from .synced import sync_folder
 
@@ -36,7 +38,17 @@ _MOST = 16  # words of a note
 _PIECE = 32  # bytes of a vector, so that a part of one is found too
 _LOG, _SEARCH, _FREE = "write-ahead log", "scan", "free space inside memory.db"
 _TOLD = 20  # notes whose words are looked for: each word costs a look through all that remains
+_ROWS = 2_000  # read at once
 _schema = table("sqlite_master", column("sql"))
+_KEPT: tuple[tuple[ColumnElement[int] | None, tuple[ColumnElement[Any], ...]], ...] = (
+    (note.c.num, (*(note.c[name] for name in ("text", "speaker", "source", "thread", "metadata", "facts", "key")),)),
+    (triplet.c.note, (triplet.c.subject, triplet.c.relation, triplet.c.object)),
+    (mention.c.note, (mention.c.name, mention.c.surface)),
+    (None, (relation.c.name,)),
+    (None, (meta.c.value,)),
+    (None, (_schema.c.sql,)),
+)
+"""What may hold words: the number of the note it is of, if of one, and the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +86,14 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
             .where(embedding.c.note.in_([item.num for item in told]))
             .except_(select(embedding.c.vector).where(embedding.c.note.not_in(nums)))
         ).all()
-        texts = [
-            item.text
-            for item in told
-            if len(item.text.encode()) >= _SHORTEST and not _elsewhere(connection, item.text, nums)
-        ]
-        pieces = [piece for piece in _pieces(told) if not _elsewhere(connection, piece, nums)]
+        texts = [item.text for item in told if len(item.text.encode()) >= _SHORTEST]
+        pieces = _pieces(told)
+        kept = held_elsewhere(connection, [*texts, *pieces], but=nums)
     return Needles(
-        texts=tuple(words.encode() for words in texts),
-        pieces=tuple(sorted({spelt.encode() for piece in pieces for spelt in (piece, piece.lower())})),
+        texts=tuple(words.encode() for words in texts if words not in kept),
+        pieces=tuple(
+            sorted({spelt.encode() for piece in pieces if piece not in kept for spelt in (piece, piece.lower())})
+        ),
         vectors=tuple(piece for vector in vectors for piece in _cut(bytes(vector))),
         records=tuple(filter(None, map(_middle, files))),
     )
@@ -206,9 +217,37 @@ def pieces_of(told: str) -> list[str]:
     return [spelt for word in longest[:_MOST] for spelt in dict.fromkeys((word[2:8], word[2:8].lower()))]
 
 
-def held_elsewhere(connection: Connection, words: str) -> bool:
-    """Returns whether what remains in the store holds these characters, so that finding them would prove nothing."""
-    return _elsewhere(connection, words, ())
+def held_elsewhere(connection: Connection, words: Collection[str], *, but: Collection[int] = ()) -> set[str]:
+    """Returns those of these strings that something else in the store holds too, in whatever case.
+
+    Finding them would prove nothing. That something else is other notes, what was derived of them, or the tables'
+    names.
+
+    Args:
+        connection: of the caller's transaction.
+        words: the strings.
+        but: numbers of the notes that do not count.
+    """
+    asked = list(words)
+    search, gone = Search([one.lower().encode() for one in asked]), set(but)
+    found: set[int] = set()
+    for owner, columns in _KEPT:
+        if columns[0] is _schema.c.sql and connection.dialect.name != "sqlite":
+            continue
+        query = select(*columns) if owner is None else select(owner, *columns)
+        for part in connection.execute(query).partitions(_ROWS):
+            told = ("\x00".join(str(value) for value in row if value is not None) for row in _of(part, owner, gone))
+            found |= search.within("\x00".join(told).lower().encode())
+    return {asked[place] for place in found}
+
+
+def _of(part: Sequence[Row[*tuple[Any, ...]]], owner: object, gone: set[int]) -> Iterator[Sequence[object]]:
+    """Rows without those of notes that do not count."""
+    for row in part:
+        if owner is None:
+            yield tuple(row)
+        elif row[0] not in gone:
+            yield tuple(row)[1:]
 
 
 def _pieces(victims: Sequence[Note]) -> list[str]:
@@ -227,25 +266,6 @@ def _told(item: Note) -> Iterator[str]:
     yield json.dumps(item.metadata, ensure_ascii=False)
     for fact in item.facts:
         yield from (fact.subject, fact.relation, fact.object)
-
-
-def _elsewhere(connection: Connection, words: str, nums: Sequence[int]) -> bool:
-    """Whether what remains holds these characters too: other notes, what was derived of them, or the tables' names."""
-    of_note = (note.c.text, note.c.speaker, note.c.source, note.c.thread, note.c.metadata, note.c.facts)
-    kept = (
-        (note.c.num.not_in(nums), (*of_note, func.coalesce(note.c.key, ""))),
-        (triplet.c.note.not_in(nums), (triplet.c.subject, triplet.c.relation, triplet.c.object)),
-        (mention.c.note.not_in(nums), (mention.c.name, mention.c.surface)),
-        (relation.c.name.is_not(None), (relation.c.name,)),
-        (meta.c.key.is_not(None), (meta.c.value,)),
-        *([(_schema.c.sql.is_not(None), (_schema.c.sql,))] if connection.dialect.name == "sqlite" else []),
-    )
-    return any(
-        connection.scalar(
-            select(exists().where(owner, or_(*(func.instr(func.lower(c), func.lower(words)) > 0 for c in columns))))
-        )
-        for owner, columns in kept
-    )
 
 
 def _cut(vector: bytes) -> Iterator[bytes]:
