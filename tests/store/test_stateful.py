@@ -373,15 +373,8 @@ LONG = int(os.environ.get("TERCET_EXAMPLES", "30"))  # 200 are 10,000 steps, and
 
 
 def _run(examples: int, steps: int, server: Server | None = None) -> None:
-    run_state_machine_as_test(
-        partial(Comparison, server),  # type: ignore[arg-type]
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    chosen = settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(partial(Comparison, server), settings=chosen)  # type: ignore[arg-type]
 
 
 def test_a_memory_does_what_its_model_does() -> None:
