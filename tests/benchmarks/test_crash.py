@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 
 import pytest
 from benchmarks.crash import Outcome, main
 from benchmarks.crash_naive import Naive, judge, states, step
 from click.testing import CliRunner
+
+from tercet.store import changes
+
+
+@pytest.fixture(autouse=True)
+def own_clock_and_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the benchmark makes repeat itself goes on as before after each test."""
+    monkeypatch.setattr(secrets, "token_hex", secrets.token_hex)
+    monkeypatch.setitem(vars(changes), "datetime", vars(changes)["datetime"])
 
 
 def test_an_outcome_counts_each_kind_once_a_time() -> None:
