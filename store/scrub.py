@@ -125,7 +125,7 @@ def scrub_file(database: SQLite, needles: Needles) -> Scrubbed:
         left = [*_merged(database, []), *_rewritten(database, steps), *_emptied(database, steps)]
         found = _searched(database, needles, steps) if needles.all else {}
     if found is None:
-        left.append("what the scan would have proved: it failed")
+        left.append(f"what the scan would have proved: {steps[-1][2]}")
     for name, count in sorted((found or {}).items()):
         left.append(f"{name}, where {count} of the byte strings were still found")
     return Scrubbed(tuple(steps), tuple(left), not left)
