@@ -76,6 +76,8 @@ def _telling(needle: bytes) -> int:
 
 
 def _in_files(folder: Path, needles: Sequence[bytes]) -> dict[str, list[int]]:
+    if not folder.exists():
+        raise SystemExit(f"there is nothing at {folder}")
     search, overlap = Search(needles), max(map(len, needles), default=1) - 1
     found = {}
     for path in [folder] if folder.is_file() else sorted(one for one in folder.rglob("*") if one.is_file()):
