@@ -28,7 +28,7 @@ def shared(server: Server, tmp_path: Path) -> Iterator[Memories]:
     made.close()
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [10, pytest.param(40, marks=pytest.mark.slow)])
 def test_eight_writers_in_four_processes_lose_no_update(shared: Memories, times: int) -> None:
     ada = shared()
     ada.write("0", source="counter")
@@ -97,7 +97,7 @@ def test_a_writer_that_was_killed_holds_nobody_up(shared: Memories) -> None:
     waiting.close()
 
 
-@pytest.mark.parametrize("cycles", [2, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cycles", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_what_was_acknowledged_survives_the_kill_of_a_client(shared: Memories, cycles: int) -> None:
     ada = shared()
     start = 0

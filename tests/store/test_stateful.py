@@ -369,7 +369,7 @@ def seen(memory: Memory) -> object:
     ]
 
 
-LONG = int(os.environ.get("TERCET_EXAMPLES", "30"))  # 200 are 10,000 steps, and take most of an hour
+LONG = int(os.environ.get("TERCET_EXAMPLES", "20"))  # 200 are 10,000 steps, and take most of an hour
 
 
 def _run(examples: int, steps: int, server: Server | None = None) -> None:
