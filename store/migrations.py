@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -108,7 +109,15 @@ def migrate(connection: Connection) -> None:
     if not version:
         _create(connection)
         connection.execute(meta.insert(), {"key": "version", "value": str(VERSION)})
+        _name(connection)
     elif version < VERSION:
         for number in range(version + 1, VERSION + 1):
             STEPS[number](connection)
         connection.execute(meta.update().where(meta.c.key == "version").values(value=str(VERSION)))
+        if connection.scalar(select(meta.c.value).where(meta.c.key == "store")) is None:
+            _name(connection)
+
+
+def _name(connection: Connection) -> None:
+    """Gives the store a random name, which receipts bear."""
+    connection.execute(meta.insert(), {"key": "store", "value": secrets.token_hex(16)})
