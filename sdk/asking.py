@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..store.aliases import SameName
-from ..store.paths import Paths
+from ..store.draft import checked_field, checked_moment, checked_text
+from ..store.paths import Paths, follow
 from ..store.store import Store
-from .arguments import Moment
-from .one_name import apart, one_name, same
-from .paths import paths
+from .arguments import Moment, checked_count, filtered
 
 __all__ = ["Asking"]
+
+_MOST = 1_000  # chains
 
 
 class Asking:
@@ -33,11 +34,12 @@ class Asking:
         either_way: bool = False,
         limit: int = 100,
     ) -> Paths:
-        """Returns the chains of facts that fit a pattern, surest first; see `tercet.sdk.paths.paths`.
+        """Returns the chains of facts that fit a pattern, surest first.
 
         Args:
-            pattern: names and relations in turn, ``?`` for what is asked: ``"? lives in Lisbon"``, or
-                ``"Ada < daughter of < ? > lives in > ?"``.
+            pattern: names and relations in turn, ``?`` for what is asked: ``"? lives in Lisbon"``,
+                ``"Ada ? Lisbon"``, or with signs ``"Ada < daughter of < ? > lives in > ?"``: ``>`` from subject to
+                object, ``<`` from object to subject, ``-`` either way; at most four steps.
             as_of: what was true then; left out, what holds now.
             known_at: what was known then: a moment, or the number of a change.
             scope: a scope below the handle's own.
@@ -45,38 +47,57 @@ class Asking:
             either_way: take every step in both directions.
             limit: at most so many chains, 1 to 1,000.
 
+        Returns:
+            The chains; their ``cut`` says whether there may be more: of one name at most 200 facts are followed in a
+            step, and at most 2,000 chains are kept.
+
         Raises:
             InvalidInput: the pattern cannot be read; the message shows how to write it.
         """
-        return paths(
-            self,
-            pattern,
-            as_of=as_of,
-            known_at=known_at,
-            scope=scope,
-            superseded=superseded,
-            either_way=either_way,
-            limit=limit,
-        )
+        words = checked_text(pattern, "the pattern", limit=4_000)
+        checked_count(limit, "limit", _MOST)
+        with self._store.database.reading():
+            which = filtered(self.scope, self._store.notes.changes, scope=scope, known_at=known_at)
+            return follow(
+                self._store.database,
+                self._store.triplets,
+                words,
+                self._store.notes.among(which),
+                scope=which.scope,
+                as_of=checked_moment(as_of, "as_of"),
+                superseded=superseded,
+                either_way=either_way,
+                limit=limit,
+            )
 
     def same(self, name: str, other: str) -> SameName:
         """Says that two names are one; facts, links and patterns then take them for one, shown as ``name``.
 
-        The notes stay as they are, and `apart` takes it back. It holds for this handle's scope.
+        Nothing else ever merges names. The notes stay as they are, and `apart` takes it back. It holds for this
+        handle's scope. Forgetting the last note that mentions one of the names forgets the statement as well.
+
+        Args:
+            name: the one to show.
+            other: another name of the same.
 
         Raises:
             InvalidInput: a name without letters and digits, or one name given twice.
         """
-        return same(self, name, other)
+        names = checked_field(name, "name"), checked_field(other, "other")
+        with self._store.database.writing():
+            return self._store.aliases.same(*names, scope=self.scope, seq=self._store.notes.changes.last())
 
     def apart(self, name: str, other: str) -> None:
-        """Takes back that two names are one.
+        """Takes back that two names are one; what was said in another scope, also below, is taken back there.
 
         Raises:
-            InvalidInput: nobody said so in this scope; the message names what was said of them.
+            InvalidInput: nobody said so; the message names what was said of them.
         """
-        apart(self, name, other)
+        names = checked_field(name, "name"), checked_field(other, "other")
+        with self._store.database.writing():
+            self._store.aliases.apart(*names, scope=self.scope)
 
     def one_name(self) -> list[SameName]:
         """Returns what was said of names in this scope and below, in the order it was said."""
-        return one_name(self)
+        with self._store.database.reading():
+            return self._store.aliases.said(self.scope)

@@ -1,4 +1,4 @@
-"""What the functions behind `Memory` need of it."""
+"""What a function behind `Memory` needs of it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from ..store.store import Store
 from .arguments import Moment
 from .recall import Recall
 
-__all__ = ["Handle", "Reader"]
+__all__ = ["Handle"]
 
 
 class Handle(Protocol):
-    """One scope of a store; the store is `Memory`'s own, and not for its users."""
+    """One scope of a store that can be read; the store is `Memory`'s own, and not for its users."""
 
     scope: str
     _store: Store
-
-
-class Reader(Handle, Protocol):
-    """A handle that reads, as `Memory.read` says."""
 
     def read(
         self,
@@ -30,5 +26,5 @@ class Reader(Handle, Protocol):
         known_at: Moment | int | None = None,
         scope: str | None = None,
     ) -> Recall:
-        """Recalls what fits a question."""
+        """Recalls what fits a question, as `Memory.read` says."""
         ...

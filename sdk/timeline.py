@@ -22,7 +22,7 @@ from ..store.store import Store
 from ..store.tokens import Tokenizer
 from ..store.words import telling
 from .arguments import Moment, checked_count, filtered
-from .handle import Reader
+from .handle import Handle
 
 __all__ = ["Event", "Timeline", "timeline"]
 
@@ -102,7 +102,7 @@ class Timeline:
 
 
 def timeline(
-    memory: Reader,
+    memory: Handle,
     question: str,
     *,
     as_of: Moment | None = None,

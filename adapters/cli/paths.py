@@ -34,9 +34,7 @@ def answer_pattern(
     superseded: bool,
 ) -> None:
     """Prints the chains that fit a pattern; where none does, whether facts that are stated the other way round do."""
-    from ...sdk.paths import paths
-
-    found = paths(memory, pattern, as_of=as_of, known_at=known_at, superseded=superseded)
+    found = memory.paths(pattern, as_of=as_of, known_at=known_at, superseded=superseded)
     if session.as_json:
         session.answer({"paths": [_values(path) for path in found], "cut": found.cut})
         return
@@ -48,7 +46,7 @@ def answer_pattern(
             counted = f"{hidden:,} more fit" if not found.cut else f"at least {hidden:,} more fit; there may be others"
             say(f"{counted}; --json lists up to 100")
         return
-    turned = paths(memory, pattern, as_of=as_of, known_at=known_at, superseded=superseded, either_way=True, limit=1)
+    turned = memory.paths(pattern, as_of=as_of, known_at=known_at, superseded=superseded, either_way=True, limit=1)
     if turned:
         say(f"nothing fits; the other way round this does: {one_line(str(turned[0]))}")
         say("> walks from subject to object, < from object to subject, - either way")

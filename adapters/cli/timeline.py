@@ -40,11 +40,9 @@ def timeline(session: Session, question: str, limit: int, as_of: str | None, kno
     A note is counted if it holds every word of the QUESTION that tells something. Where none does, what a read finds
     is shown in order of time, uncounted. A QUESTION of - is read from standard input.
     """
-    from ...sdk.timeline import timeline as timeline_of
-
     moment, asked = inputs.known(known_at), inputs.text_of(question)
     with session.open() as memory, waiting("reading"):
-        found = timeline_of(memory, asked, as_of=as_of, known_at=moment)
+        found = memory.timeline(asked, as_of=as_of, known_at=moment)
     if session.as_json:
         session.answer(
             {"count": found.count, "exact": found.exact, "events": [_values(event) for event in found.events[:limit]]}

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercet import Memory
-from tercet.sdk.paths import paths
 from tercet.store.errors import InvalidInput, InvalidScope
 
 
@@ -23,7 +22,7 @@ def family(memory: Memories) -> Memory:
 
 
 def told(memory: Memory, pattern: str, **options: bool | str | int) -> list[str]:
-    return [str(path) for path in paths(memory, pattern, **options)]  # type: ignore[arg-type]
+    return [str(path) for path in memory.paths(pattern, **options)]  # type: ignore[arg-type]
 
 
 def test_a_step_is_walked_from_either_end(family: Memory) -> None:
@@ -36,7 +35,7 @@ def test_a_step_is_walked_from_either_end(family: Memory) -> None:
 
 
 def test_two_steps_name_what_was_asked_and_the_notes_of_each_step(family: Memory) -> None:
-    (path,) = paths(family, "Ada < daughter of < ? > lives in > ?")
+    (path,) = family.paths("Ada < daughter of < ? > lives in > ?")
     assert str(path) == "Ada ←daughter of— Mia —lives in→ Porto"
     assert path.found == ("Mia", "Porto")
     texts = [[family.get(id).text for id in step.fact.notes] for step in path.steps]
@@ -45,7 +44,7 @@ def test_two_steps_name_what_was_asked_and_the_notes_of_each_step(family: Memory
 
 
 def test_an_unknown_relation_is_named_in_its_place(family: Memory) -> None:
-    (path,) = paths(family, "? > ? > Ada < ? < Ben")
+    (path,) = family.paths("? > ? > Ada < ? < Ben")
     assert path.found == ("Mia", "daughter of", "son of")
 
 
@@ -83,7 +82,7 @@ def test_no_chain_leads_through_another_scope(memory: Memories) -> None:
     assert told(ada, "A > knows > ? > knows > ?") == ["A —knows→ B —knows→ D"]
     assert told(ada, "B knows ?", scope="ada/work") == ["B —knows→ D"]
     with pytest.raises(InvalidScope):
-        paths(ada, "B knows ?", scope="bob")
+        ada.paths("B knows ?", scope="bob")
 
 
 def test_circles_and_self_triplets_end(memory: Memories) -> None:
@@ -99,17 +98,17 @@ def test_circles_and_self_triplets_end(memory: Memories) -> None:
 def test_a_fact_is_not_walked_back_over_itself(memory: Memories) -> None:
     ada = memory(embedder=None, extractor=None)
     ada.write("Sisters.", facts=[("Mia", "child of", "Ada"), ("Zoe", "child of", "Ada")])
-    assert [path.found for path in paths(ada, "Mia > child of > ? < child of < ?")] == [("Ada", "Zoe")]
+    assert [path.found for path in ada.paths("Mia > child of > ? < child of < ?")] == [("Ada", "Zoe")]
 
 
 def test_the_surest_come_first_and_a_cut_is_told(memory: Memories) -> None:
     ada = memory(embedder=None)
     ada.write("Ada likes plums.")
     ada.write("Sure.", facts=[("Ada", "likes", "Tea")])
-    found = paths(ada, "Ada likes ?")
+    found = ada.paths("Ada likes ?")
     assert [(path.found, path.confidence) for path in found] == [(("Tea",), 1.0), (("plums",), 0.4)]
     assert not found.cut
-    best = paths(ada, "Ada likes ?", limit=1)
+    best = ada.paths("Ada likes ?", limit=1)
     assert (len(best), best.cut) == (1, True)
     assert (len(found[:1]), found[:1].cut, found[1].found) == (1, True, ("plums",))
 
@@ -117,7 +116,7 @@ def test_the_surest_come_first_and_a_cut_is_told(memory: Memories) -> None:
 @pytest.mark.parametrize("limit", [0, -1, 1_001, True])
 def test_a_limit_out_of_range_is_refused(family: Memory, limit: int) -> None:
     with pytest.raises(InvalidInput, match="limit"):
-        paths(family, "Mia lives in ?", limit=limit)
+        family.paths("Mia lives in ?", limit=limit)
 
 
 def test_a_name_with_very_many_facts_is_cut_and_still_answers_what_is_bound(memory: Memories) -> None:
@@ -126,10 +125,10 @@ def test_a_name_with_very_many_facts_is_cut_and_still_answers_what_is_bound(memo
         [{"text": f"{i}", "facts": [("Hub", "knows", f"P{100 * i + j}") for j in range(100)]} for i in range(50)]
     )
     ada.write("One of them.", facts=[("P77", "lives in", "Whitby")])
-    assert paths(ada, "Hub knows ?", limit=1_000).cut
+    assert ada.paths("Hub knows ?", limit=1_000).cut
     assert told(ada, "Hub > knows > ? > lives in > Whitby") == ["Hub —knows→ P77 —lives in→ Whitby"]
     assert told(ada, "? knows P77") == ["Hub —knows→ P77"]
-    assert paths(ada, "Hub - ? - ? - ? - ? - ? - ? - ? - ?", limit=1_000).cut
+    assert ada.paths("Hub - ? - ? - ? - ? - ? - ? - ? - ?", limit=1_000).cut
 
 
 _LETTERS = st.sampled_from("ABCD")
@@ -171,7 +170,7 @@ def test_it_finds_what_trying_everything_finds(
             expected.add(chain)
     with Memory(tmp_path_factory.mktemp("paths") / "m", scope="ada", embedder=None, extractor=None) as memory:
         memory.write("All of it.", facts=facts)
-        found = paths(memory, pattern, limit=1_000)
+        found = memory.paths(pattern, limit=1_000)
     walked = [
         tuple(((s.fact.subject, s.fact.relation, s.fact.object), "<" if s.backward else ">") for s in path.steps)
         for path in found

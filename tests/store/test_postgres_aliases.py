@@ -6,7 +6,6 @@ import pytest
 from factories import Memories  # type: ignore[import-not-found]
 from servers import Server  # type: ignore[import-not-found]
 
-from tercet.sdk.one_name import one_name, same
 from tercet.store.migrations import VERSION, version_of
 
 pytestmark = pytest.mark.postgres
@@ -21,8 +20,8 @@ def test_an_older_store_gets_the_table_and_its_policy(server: Server, tmp_path: 
             connection.exec_driver_sql("UPDATE meta SET value = '2' WHERE key = 'version'")
         opened.close()
         ada, eve = opened("ada"), opened("eve")
-        same(ada, "Mia", "Mia Ferreira")
-        assert [(said.name, said.other) for said in one_name(ada)] == [("Mia", "Mia Ferreira")]
+        ada.same("Mia", "Mia Ferreira")
+        assert [(said.name, said.other) for said in ada.one_name()] == [("Mia", "Mia Ferreira")]
         with eve._store.database.reading() as connection:
             assert version_of(connection) == VERSION
             assert connection.exec_driver_sql("SELECT count(*) FROM alias").scalar_one() == 0
