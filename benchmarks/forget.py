@@ -118,7 +118,7 @@ def main(count: int, json_path: Path | None) -> None:
         table.add_row(name, str(figures["seconds"]), str(figures["megabytes"]), *map(str, left.values()))
     console.print(table)
     for name in missing:
-        console.print(f"{name}: not installed (pip install chromadb langgraph-checkpoint-sqlite)")
+        console.print(f"{name}: not installed (pip install -e '.[peers]')")
     same = differing(min(count, 2_000))
     console.print(f"{same['different']} of {same['reads']} reads differ from those of a memory that was never told.")
     json_path = json_path or (ROOT / "benchmarks" / "results" / "forget.json" if count == 20_000 else None)

@@ -174,7 +174,7 @@ def main(rounds: int, scale: int, crashed: int, json_path: Path | None) -> None:
         table.add_row(name, *(f"{figures[c]:,}" if c in figures else "–" for c in columns))
     console.print(table)
     for name in sorted(missing):
-        console.print(f"{name}: not installed (pip install chromadb langgraph-checkpoint-sqlite)")
+        console.print(f"{name}: not installed (pip install -e '.[peers]')")
     times = opening(crashed)
     console.print(f"A store of {crashed:,} notes whose writer was killed:", times, "(milliseconds)")
     json_path = json_path or (ROOT / "benchmarks" / "results" / "store.json" if crashed == 50_000 else None)

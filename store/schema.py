@@ -1,6 +1,7 @@
 """The tables, once, for every database.
 
-``note``, ``change`` and ``alias`` are the truth; what is found in notes is derived and can be dropped and rebuilt.
+``note`` and ``change`` are the truth, with what people have said beside them: ``derived``, ``alias``, ``relation``,
+``quota``. All other tables are made of these and can be dropped and rebuilt.
 A change holds no content, so it survives forgetting without betraying anything.
 """
 
