@@ -31,6 +31,8 @@ class MiniLM:
 
     name = "all-MiniLM-L6-v2"
     dimensions = 384
+    certainty = (26.3, -11.95)
+    """Slope and offset of the logistic curve from the cosine of the nearest note to a recall's confidence."""
 
     def __init__(self, *, device: str = "cpu", precision: Precision = "auto") -> None:
         """Makes the embedder without loading anything.

@@ -25,7 +25,7 @@ from .asking import Asking
 from .attending import attend
 from .history import Event, FormState, Stats, events
 from .keeping import Keeping
-from .reading import FORMS, rank
+from .reading import FORMS, likely, rank
 from .recall import Recall, Recollection, Why
 from .timeline import Timeline, timeline
 
@@ -176,6 +176,7 @@ class Memory(Asking, Keeping):
         origins: Collection[str] | None = None,
         budget: int | None = None,
         by: Collection[str] = FORMS,
+        least: float = 0.0,
     ) -> Recall:
         """Recalls what fits a question; every form votes.
 
@@ -188,12 +189,13 @@ class Memory(Asking, Keeping):
             origins: only notes of these origins, for example ``("user", "tool")`` before acting on what they say.
             budget: most tokens of all memories together (estimated); at least whole memories are kept.
             by: which forms may vote, out of ``words``, ``vectors``, ``triplets`` and ``graph``.
+            least: recall nothing at a smaller `Recall.confidence`, 0 to 1; 0.5 for questions about anything.
 
         Returns:
             At most ``k`` recollections, best first; none for a question without words.
 
         Raises:
-            InvalidInput: a question that is no text, an unknown form, or a ``k`` out of range.
+            InvalidInput: no text, an unknown form, a number out of range, ``least`` where nothing gives a confidence.
         """
         words = checked_text(question, "the question")
         checked_count(k, "k", _MOST)
@@ -203,14 +205,12 @@ class Memory(Asking, Keeping):
                 self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at, origins=origins
             )
             among = self._store.notes.among(chosen)
-            moment = checked_moment(as_of, "as_of")
-            says = any(c.isalnum() for c in words)
-            ranked = rank(self._store, words, k, among=among, by=by, as_of=moment) if says else []
+            ranking = rank(self._store, words, k, among=among, by=by, as_of=checked_moment(as_of, "as_of"))
+            ranked = likely(ranking, least)
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
-        found = [
-            Recollection(notes[one.num], one.score, Why(one.votes, one.path)) for one in ranked if one.num in notes
-        ]
-        return Recall(words, within_budget(found, budget), partial(attend, self._store))
+        every = [(notes[one.num], one) for one in ranked if one.num in notes]
+        found = [Recollection(item, one.score, Why(one.votes, one.path)) for item, one in every]
+        return Recall(words, within_budget(found, budget), partial(attend, self._store), ranking.confidence)
 
     def facts(
         self,

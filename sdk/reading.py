@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..store.errors import InvalidInput
 from ..store.form import Among, Cue, Hit
 from ..store.names import fold
 from ..store.notes import Turn
+from ..store.shown import shown
 from ..store.store import Store
 from .asked_time import asked_of, of_that_time, united
 from .dialogue_rank import in_sessions, smoothed, wordiness
 
-__all__ = ["FORMS", "Ranked", "min_max", "rank", "weighed"]
+__all__ = ["FORMS", "Ranked", "Ranking", "likely", "min_max", "rank", "weighed"]
 
 FORMS = ("words", "vectors", "triplets", "graph")
 _DEPTH = 200  # candidates of each form
@@ -42,10 +44,16 @@ class Ranked:
     path: tuple[str, ...]
 
 
-def rank(
-    store: Store, question: str, k: int, *, among: Among, by: Collection[str] = FORMS, as_of: str = ""
-) -> list[Ranked]:
-    """Returns at most ``k`` notes out of ``among``, best first.
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Notes, best first, and how likely any of them is on what was asked: 0..1, or None if nobody can tell."""
+
+    found: list[Ranked]
+    confidence: float | None
+
+
+def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[str] = FORMS, as_of: str = "") -> Ranking:
+    """Returns at most ``k`` notes out of ``among``; none for a question without words.
 
     Args:
         store: whose forms vote.
@@ -55,7 +63,10 @@ def rank(
         by: the forms that may vote.
         as_of: what "last week" in the question is relative to, ISO 8601; empty for today.
     """
+    if not any(character.isalnum() for character in question):
+        return Ranking([], None)
     vector = store.vectors.embed(question) if store.vectors and "vectors" in by else None
+    confidence = None
     cue = Cue(question, vector)
     names: list[str] = []
     seeds: dict[str, float] = {}
@@ -69,9 +80,10 @@ def rank(
             hits["words"] = united(hits["words"], near)
     if store.vectors and vector is not None:
         hits["vectors"] = store.vectors.search(cue, _DEPTH, among)
-    found = {hit.num for form in hits.values() for hit in form}
-    turns = store.notes.turns(found)
-    dialogue = 2 * len(turns) > len(found)
+        confidence = store.vectors.confidence(hits["vectors"][0].score if hits["vectors"] else None)
+    candidates = {hit.num for form in hits.values() for hit in form}
+    turns = store.notes.turns(candidates)
+    dialogue = 2 * len(turns) > len(candidates)
     weight = _VECTORS_OF_TURNS * wordiness(turns) if dialogue else _VECTORS
     prior = weighed([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), weight)])
     if "triplets" in by:
@@ -89,10 +101,29 @@ def rank(
     paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
     if "graph" in hits:
         paths |= store.graph.paths(names or seeds, order, among)
-    return [
+    found = [
         Ranked(num, final[num], {name: vote[num] for name, vote in votes.items() if num in vote}, paths.get(num, ()))
         for num in order
     ]
+    return Ranking(found, confidence)
+
+
+def likely(ranking: Ranking, least: float) -> list[Ranked]:
+    """Returns what was found, or nothing where the confidence is below ``least``.
+
+    Raises:
+        InvalidInput: ``least`` is no number from 0 to 1, or nothing here gives a confidence.
+    """
+    if isinstance(least, bool) or not isinstance(least, (int, float)) or not 0 <= least <= 1:
+        raise InvalidInput(f"least must be a number from 0 to 1, not {shown(least)}")
+    if not least or not ranking.found:
+        return ranking.found
+    if ranking.confidence is None:
+        raise InvalidInput(
+            "least needs the vectors of an embedder that was calibrated, as the default one is; "
+            "leave it out, or give your embedder its `certainty` (docs/recall.md)"
+        )
+    return ranking.found if ranking.confidence >= least else []
 
 
 def min_max(hits: Sequence[Hit]) -> dict[int, float]:

@@ -65,10 +65,20 @@ class Recollection:
 
 
 class Recall(Sequence[Recollection]):
-    """The memories that came back, best first; a sequence of `Recollection`."""
+    """The memories that came back, best first; a sequence of `Recollection`.
 
-    def __init__(self, cue: str, found: Sequence[Recollection], attender: Attender) -> None:
+    Attributes:
+        cue: what was asked.
+        confidence: how likely the memory holds anything on it, 0..1, by the nearest note's vector; None without
+            vectors of an embedder that was calibrated, as the default one is. It tells questions about other things
+            apart; that one detail was never told, it does not notice.
+    """
+
+    def __init__(
+        self, cue: str, found: Sequence[Recollection], attender: Attender, confidence: float | None = None
+    ) -> None:
         self.cue = cue
+        self.confidence = confidence
         self._found = tuple(found)
         self._attender = attender
 
@@ -79,7 +89,7 @@ class Recall(Sequence[Recollection]):
     def __getitem__(self, place: int | slice) -> Recollection | Recall:
         """Returns one recollection, or a shorter recall."""
         if isinstance(place, slice):
-            return Recall(self.cue, self._found[place], self._attender)
+            return Recall(self.cue, self._found[place], self._attender, self.confidence)
         return self._found[place]
 
     def __len__(self) -> int:
@@ -98,7 +108,8 @@ class Recall(Sequence[Recollection]):
 
     def without(self, ids: Collection[str]) -> Recall:
         """Returns the recall without some notes."""
-        return Recall(self.cue, [found for found in self._found if found.note.id not in ids], self._attender)
+        kept = [found for found in self._found if found.note.id not in ids]
+        return Recall(self.cue, kept, self._attender, self.confidence)
 
     def prompt(self, *, budget: int | None = None, count: Callable[[str], int] = approximate_tokens) -> str:
         """Returns the memories as words: one fixed, escaped data block.

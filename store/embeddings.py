@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -86,6 +87,21 @@ class Embeddings(ABC):
     def unstage(self) -> None:
         """Drops what this thread has staged."""
         self._staged.__dict__.clear()
+
+    def confidence(self, closest: float | None) -> float | None:
+        """Returns how likely the store holds anything on a question, by the cosine of the note nearest to it.
+
+        Args:
+            closest: that cosine; None where no note was found.
+
+        Returns:
+            0..1; None if nobody has calibrated the embedder: it states ``certainty``, the slope and the offset of a
+            logistic curve, or it does not.
+        """
+        curve: tuple[float, float] | None = getattr(self._embedder, "certainty", None)
+        if curve is None or closest is None:
+            return None if curve is None else 0.0
+        return 1 / (1 + math.exp(-(curve[0] * closest + curve[1])))
 
     def embed(self, question: str) -> Vector:
         """Returns the unit vector of a question, shape (dimensions,)."""

@@ -42,6 +42,7 @@ _LISTED = 100_000  # the most that Memory.notes gives
 @click.option("--budget", metavar="TOKENS", type=int, help="Most tokens of all memories together.")
 @click.option("--origin", "origins", metavar="NAME", multiple=True, help="Only of this origin; may be repeated.")
 @click.option("--by", metavar="FORMS", help="Which forms vote, out of words,vectors,triplets,graph.  [default: all]")
+@click.option("--least", metavar="CHANCE", type=float, default=0.0, help="Nothing where less likely on it, 0 to 1.")
 @click.option("--prompt", is_flag=True, help="Print the block for a model's prompt instead.")
 @with_session
 def read(
@@ -53,6 +54,7 @@ def read(
     budget: int | None,
     origins: tuple[str, ...],
     by: str | None,
+    least: float,
     prompt: bool,
 ) -> None:
     """Recalls what fits a QUESTION, and says why.
@@ -72,6 +74,7 @@ def read(
             origins=origins or None,
             budget=None if prompt else budget,
             by=forms,
+            least=least,
         )
     block = recall.prompt(budget=budget) if prompt else ""
     if session.as_json:
