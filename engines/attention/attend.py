@@ -26,14 +26,14 @@ Bias = Literal["log_n"] | float
 
 @contextmanager
 def attending(
-    model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record], *, bias: Bias
+    model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record], *, bias: Bias, watch: bool = True
 ) -> Iterator[Attention]:
     """Opens a block inside which ``model`` attends to ``records``, in this context only.
 
     See `AttentionEngine.attend`; here the layers are given.
     """
     rows = [number for number, layer in enumerate(layers) if layer.remembers]
-    attention = Attention(len(records), tuple(rows))
+    attention = Attention(len(records), tuple(rows), watched=watch)
     listeners: dict[nn.Module, Listener | None] = dict.fromkeys(
         (model.get_submodule(layer.path) for layer in layers), None
     )
@@ -54,8 +54,8 @@ def attending(
         listeners[module] = Reader(
             keys[None],
             values[None],
-            owners.to(device),
-            places.to(device),
+            owners,
+            places,
             weight,
             layer.window,
             row,

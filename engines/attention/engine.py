@@ -121,7 +121,7 @@ class AttentionEngine:
         return write(self.model, self._layers, tokens, drop=drop)
 
     @contextmanager
-    def attend(self, records: Sequence[Record], *, bias: Bias = "log_n") -> Iterator[Attention]:
+    def attend(self, records: Sequence[Record], *, bias: Bias = "log_n", watch: bool = True) -> Iterator[Attention]:
         """Opens a block inside which the model attends to ``records`` beside its context.
 
         ``model(...)`` and ``model.generate(...)`` are called as ever, with or without a cache, padding or beams;
@@ -134,6 +134,7 @@ class AttentionEngine:
             records: from `encode` or `encode_tokens` of a model with the same `fingerprint`; none at all is fine.
             bias: added to every memory logit; ``"log_n"`` is minus the logarithm of the number of records, which
                 keeps many memories from drowning the context.
+            watch: note how much attention each memory gets; without, reading is a little faster.
 
         Yields:
             how much attention each memory gets, to be read after a forward pass.
@@ -141,5 +142,5 @@ class AttentionEngine:
         Raises:
             EngineError: a record was made by another model.
         """
-        with attending(self.model, self._layers, records, bias=bias) as attention:
+        with attending(self.model, self._layers, records, bias=bias, watch=watch) as attention:
             yield attention

@@ -61,54 +61,53 @@ class Attention:
 
     Attributes:
         layers: numbers of the layers that read memories, counted from 0; the rows of `by_layer`.
+        watched: whether shares are noted at all.
+        reached: whether a forward pass has read the memories.
     """
 
-    def __init__(self, memories: int, layers: tuple[int, ...]) -> None:
+    def __init__(self, memories: int, layers: tuple[int, ...], *, watched: bool = True) -> None:
         self.layers = layers
+        self.watched = watched
+        self.reached = False
         self._memories = memories
         self._sums: list[Tensor | None] = [None] * len(layers)
-        self._queries: list[Tensor | None] = [None] * len(layers)
+        self._queries: list[int | Tensor] = [0] * len(layers)
         self._lock = threading.Lock()
 
-    def note(self, row: int, masses: Tensor, owners: Tensor, queries: Tensor) -> None:
-        """Adds what one call of one layer gave.
+    def note(self, row: int, masses: Tensor, queries: int | Tensor) -> None:
+        """Adds what one call of one layer gave; nothing is waited for or copied from a GPU.
 
         Args:
             row: the layer's place in `layers`.
-            masses: weight of each memory token, summed over rows, heads and queries, shape (tokens,).
-            owners: which memory each token belongs to, shape (tokens,).
+            masses: weight of each memory, summed over rows, heads and queries, shape (memories,).
             queries: over how many rows, heads and queries was summed.
         """
-        sums = masses.new_zeros(self._memories).index_add(0, owners.to(masses.device), masses)
         with self._lock:
-            before, count = self._sums[row], self._queries[row]
-            self._sums[row] = sums if before is None else before + sums
-            self._queries[row] = queries if count is None else count + queries
-
-    @property
-    def reached(self) -> bool:
-        """Whether a forward pass has read the memories."""
-        return any(sums is not None for sums in self._sums)
+            before = self._sums[row]
+            self._sums[row] = masses if before is None else before + masses
+            self._queries[row] = self._queries[row] + queries
 
     @property
     def by_layer(self) -> npt.NDArray[np.float32]:
         """Returns the shares per layer, shape (layers, memories + 1), the context last; rows sum to one.
 
         Raises:
-            EngineError: nothing has read the memories yet.
+            EngineError: nothing has read the memories yet, or it was not watched.
         """
         if not self._memories:
             return np.ones((len(self.layers), 1), np.float32)
+        if not self.watched:
+            raise EngineError("how much attention the memories got was not noted: attend with watch=True")
         with self._lock:
             pairs = list(zip(self._sums, self._queries, strict=True))
         rows = []
         for sums, queries in pairs:
-            if sums is None or queries is None:
+            if sums is None:
                 raise EngineError(
                     "the memories have not been read: no forward pass of this model has ended in this block "
                     "(in another thread, generate must run inside contextvars.copy_context())"
                 )
-            shares = (sums / queries.clamp_min(1)).cpu().numpy()
+            shares = (sums / max(1, int(queries))).cpu().numpy()
             rows.append(np.append(shares, np.float32(1) - shares.sum(dtype=np.float32)))
         return np.asarray(rows, np.float32)
 
