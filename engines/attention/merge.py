@@ -33,11 +33,12 @@ class Reader:
         keys: rotated to their places, float32, shape (1, KV heads, tokens, width).
         values: float32, shape (1, KV heads, tokens, value width).
         owners: which memory each token belongs to, shape (tokens,).
-        places: position of each token, below zero, shape (tokens,).
+        places: position of each token, below zero, shape (tokens,), or (KV heads, tokens) where heads differ.
         bias: added to every memory logit.
         window: the layer's sliding window in tokens, or None if it sees everything.
         row: the layer's row in ``attention``.
         attention: where the masses are noted.
+        offsets: added to the logits of each token, -inf where a KV head has none, shape (KV heads, tokens).
     """
 
     keys: Tensor
@@ -48,6 +49,7 @@ class Reader:
     window: int | None
     row: int
     attention: Attention
+    offsets: Tensor | None = None
 
     def __call__(self, call: Call) -> Output:
         """Returns the layer's output as if the memories stood before its context."""
@@ -65,6 +67,8 @@ class Reader:
             if sinks is not None:
                 local = torch.logaddexp(local, sinks.float().reshape(1, -1, 1))
             logits = _logits(call, call.query[:, :, start:stop], keys) + self.bias
+            if self.offsets is not None:
+                logits = logits + _per_head(call, self.offsets.to(logits.device))[:, None]
             if self.window is not None:
                 logits = logits.masked_fill(~self._within(self.window, call, start, stop), -torch.inf)
             total = torch.logaddexp(local, logits.logsumexp(-1)).clamp_min(torch.finfo(torch.float32).min)
@@ -81,12 +85,18 @@ class Reader:
         return torch.cat(joined, 1).to(output.dtype), weights
 
     def _within(self, window: int, call: Call, start: int, stop: int) -> Tensor:
-        """Returns which memory tokens lie in the window of which query, shape (batch or 1, 1, queries, tokens)."""
+        """Returns which query's window holds which memory token, shape (batch or 1, heads or 1, queries, tokens)."""
         positions = call.tensor("position_ids")
         if positions is None:
             raise UnsupportedModel("its sliding-window layers are not told the positions of their queries")
-        distance = positions[:, start:stop, None] - self.places.to(positions.device)
-        return (distance < window)[:, None]
+        places = self.places.to(positions.device)
+        shared = places[None] if places.dim() == 1 else _per_head(call, places)
+        return (positions[:, None, start:stop, None] - shared[:, None]) < window
+
+
+def _per_head(call: Call, shared: Tensor) -> Tensor:
+    """Returns what is given per KV head for every head that shares it, shape (heads, ...)."""
+    return shared.repeat_interleave(call.query.shape[1] // shared.shape[0], 0)
 
 
 def matmul_attention(call: Call) -> Output:
