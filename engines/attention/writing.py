@@ -25,7 +25,7 @@ from .quantise import quantise
 from .recipe import EXACT, Heads, Recipe
 from .select import best, scores
 
-__all__ = ["encode"]
+__all__ = ["encode", "stored_bytes"]
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -58,12 +58,32 @@ def encode(
     if recipe.tokens is not None and recipe.tokens < count:
         worth = scores(model, layers, seen, tokens, drop=drop, score=recipe.score, questions=questions)
         record = _thinned(model, layers, seen, record, worth, drop=drop, recipe=recipe, keep=recipe.tokens)
+    return _packed(record, layers, recipe)
+
+
+def stored_bytes(layers: Sequence[Layer], recipe: Recipe, count: int) -> int:
+    """Returns how many bytes the stored record of a memory of ``count`` tokens has, for a model of these layers."""
+    from safetensors.numpy import save
+
+    rest = recipe.tokens is not None and recipe.tokens < count
+    kept = count if recipe.tokens is None or not rest else recipe.tokens + recipe.residual
+    blank: Arrays = {"tokens": np.zeros(count, np.int64)}
+    for number, (heads, width, value_width) in enumerate(layer.shape for layer in layers):
+        blank[f"layers.{number}.key"] = np.zeros((heads, kept, width), np.float32)
+        blank[f"layers.{number}.value"] = np.zeros((heads, kept, value_width), np.float32)
+        if rest:
+            blank[f"layers.{number}.places"] = np.zeros((heads, kept), np.int32)
+        if rest and recipe.residual:
+            blank[f"layers.{number}.counts"] = np.zeros((heads, kept), np.int32)
+    return len(save(dict(_packed(blank, layers, recipe))))
+
+
+def _packed(record: Record, layers: Sequence[Layer], recipe: Recipe) -> Record:
+    """Returns the record with the heads and the bits of the recipe."""
     heads = recipe.heads
     if heads is None and recipe != EXACT and not all(layer.remembers for layer in layers):
         heads = tuple(tuple(range(layer.shape[0])) if layer.remembers else () for layer in layers)
-    if heads is not None:
-        record = _only(record, layers, heads)
-    return quantise(record, bits=recipe.bits)
+    return quantise(record if heads is None else _only(record, layers, heads), bits=recipe.bits)
 
 
 def _thinned(
