@@ -46,11 +46,12 @@ __all__ = ["calibrate"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text for people.")
 def calibrate(model: str, pairs: int, texts: tuple[str, ...], as_json: bool) -> None:
-    """Finds the KV heads of a model that read memories, so that the others keep none.
+    """Finds the KV heads of a model that read memories.
 
-    Memories are made of random tokens and of text that the model writes itself; heads are left out as long as 99 % of
-    what memory gains remains. What was found is kept for this user, and used wherever this very model attends to
-    memories; records made before are made anew. Delete the file to go back to all heads.
+    The others then keep none, so that memories are smaller. Memories of random tokens and of text that the model
+    writes itself are asked for what they hold; heads are left out as long as 99 % of what memory gains remains. What
+    was found is kept for this user, and used wherever this very model attends to memories; records made before are
+    made anew. Delete the file to go back to all heads.
     """
     from ...engines.attention.calibrate import calibrate as find
     from ...engines.attention.calibration import keep_calibration

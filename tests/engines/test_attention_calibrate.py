@@ -162,7 +162,7 @@ def test_the_bytes_told_are_those_of_a_record(recipe: Recipe, family: str) -> No
 def test_a_trained_model_needs_few_of_its_heads(name: str) -> None:
     folder = shared_model(name)
     engine = AttentionEngine(AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
-    tried = []
+    tried: list[int] = []
     found = calibrate(engine, pairs=64, on_progress=tried.append)
     assert 0 < found.count < 20 == found.heads_of
     assert found.gain > 0
