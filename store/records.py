@@ -18,6 +18,7 @@ from .database import Database
 from .errors import FormMismatch, StoreError
 from .form import Among, Cue, Encoder, Hit, Record
 from .note import Note, spoken
+from .packed import unpacked
 from .progress import applied
 from .schema import note, record
 from .statements import nums_of, rows_in, run_in
@@ -205,7 +206,7 @@ def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float3
     keys = sorted((name for name in whole if name.endswith(".key")), key=lambda name: int(name.split(".")[-2]))
     if not keys:
         return None
-    middle = np.asarray(whole[keys[len(keys) // 2]], np.float32)
+    middle = unpacked(whole, keys[len(keys) // 2])
     if not middle.shape[-2]:
         return None
     unit: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = middle / np.maximum(

@@ -52,7 +52,7 @@ def attention(
     width = query.shape[-1]
     if not needs_grad and cap is None and value.shape[-1] == width:
         if query.device.type == "cpu":
-            additive = None if mask is None else _additive(mask, query.dtype)
+            additive = None if mask is None else _additive(mask)
             output, sums = _flash_on_cpu(query, key, value, 0.0, causal, attn_mask=additive, scale=scaling)
             return output, sums
         if query.device.type == "cuda" and query.dtype in _HALF and mask is None and width % 8 == 0 and width <= 256:
@@ -130,7 +130,7 @@ def _logits(
         logits = cap * torch.tanh(logits / cap)
     if mask is not None:
         part = mask.expand(-1, -1, queries, -1)[:, :, start:stop]
-        logits = logits + _additive(part, torch.float32)
+        logits = logits + _additive(part)
     if causal:
         future = torch.ones(stop - start, keys, dtype=torch.bool, device=key.device).triu(start + 1)
         logits = logits.masked_fill(future, LEAST)
@@ -146,9 +146,8 @@ def _product(query: Tensor, key: Tensor) -> Tensor:
     return query.float() @ key.float().transpose(2, 3)
 
 
-def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def _additive(mask: Tensor) -> Tensor:
     """Returns a mask that is added to logits and has no infinity: the kernel on the CPU would give such a row 0."""
-    least = torch.finfo(dtype).min
     if mask.dtype == torch.bool:
-        return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, least)
-    return mask.to(dtype).clamp_min(least)
+        return torch.zeros_like(mask, dtype=torch.float32).masked_fill_(~mask, LEAST)
+    return mask.float().clamp_min(LEAST)

@@ -39,7 +39,7 @@ class Reader:
         window: int | None,
         row: int,
         attention: Attention,
-        hidden: Tensor | None = None,
+        offsets: Tensor | None = None,
     ) -> None:
         """Lays the memories out beside each other, each padded to the longest.
 
@@ -47,38 +47,40 @@ class Reader:
             keys: rotated to their places, shape (1, KV heads, tokens, width).
             values: shape (1, KV heads, tokens, value width).
             owners: which memory each token belongs to, ascending, shape (tokens,).
-            places: position of each token, below zero, shape (tokens,).
+            places: position of each token, below zero, shape (tokens,), or (KV heads, tokens) where heads differ.
             bias: added to every memory logit.
             window: the layer's sliding window in tokens, or None if it sees everything.
             row: the layer's row in ``attention``.
             attention: where the masses are noted.
-            hidden: which tokens a KV head does not read, shape (KV heads, tokens); None if all read all.
+            offsets: added to the logits of each token, -inf where a KV head has none, shape (KV heads, tokens).
         """
         self._bias, self._window, self._row, self._attention = bias, window, row, attention
+        places = places.reshape(-1, places.shape[-1])
         self._heads: Tensor | None = None  # the KV heads that read anything, if not all do
-        device = keys.device
-        visible = None if hidden is None else ~hidden.to(device)
-        if visible is not None and not bool(visible.any(1).all()):
-            self._heads = visible.any(1).nonzero()[:, 0]
-            keys, values, visible = keys[:, self._heads], values[:, self._heads], visible[self._heads]
-        lengths = torch.bincount(owners)
-        longest, room = int(lengths.max()), len(lengths) * int(lengths.max())
+        if offsets is not None:
+            offsets = offsets.float().clamp_min(kernels.LEAST)
+            reads = (offsets > kernels.LEAST).any(1)
+            if not bool(reads.all()):
+                self._heads = reads.nonzero()[:, 0]
+                keys, values, offsets = keys[:, self._heads], values[:, self._heads], offsets[self._heads]
+                places = places[self._heads] if len(places) > 1 else places
+        lengths = torch.bincount(owners, minlength=attention.memories)
+        longest = int(lengths.max())
+        room = len(lengths) * longest
         if room > len(owners):
-            # Each memory at the end of its room. What is left of the room is zero, and not visible.
+            # Each memory at the end of its own room. What is left of the room is zero, and hidden.
             slots = torch.arange(len(owners), device=owners.device) + (
                 (owners + 1) * longest - lengths.cumsum(0)[owners]
             )
-            if visible is None:
-                visible = torch.ones(1, len(owners), dtype=torch.bool, device=device)
+            if offsets is None:
+                offsets = keys.new_zeros(1, len(owners), dtype=torch.float32)
             keys, values = _spread(keys, 2, slots, room), _spread(values, 2, slots, room)
-            visible, places = _spread(visible, 1, slots, room), _spread(places, 0, slots, room)
+            offsets, places = _spread(offsets, 1, slots, room, kernels.LEAST), _spread(places, 1, slots, room)
         parts = len(lengths) if attention.watched else 1
-        self._keys = keys.reshape(keys.shape[1], parts, -1, keys.shape[-1]).transpose(
-            0, 1
-        )  # (parts, KV heads, tokens, width)
+        self._keys = keys.reshape(keys.shape[1], parts, -1, keys.shape[-1]).transpose(0, 1)
         self._values = values.reshape(values.shape[1], parts, -1, values.shape[-1]).transpose(0, 1)
-        self._places = places.reshape(parts, 1, 1, -1).to(device)
-        self._visible = None if visible is None else visible.reshape(len(visible), parts, 1, -1).transpose(0, 1)
+        self._places = places.reshape(len(places), parts, 1, -1).transpose(0, 1).to(keys.device)
+        self._offsets = None if offsets is None else offsets.reshape(len(offsets), parts, 1, -1).transpose(0, 1)
 
     def __call__(self, call: Call) -> Output:
         """Returns the layer's output as if the memories stood before its context."""
@@ -87,30 +89,33 @@ class Reader:
         self._settle(call.query)
         own = _own(call)
         batch, groups = call.key.shape[:2]
-        joined, shares = [], []
-        for start, stop in kernels.spans(call.query, self._places.numel()):
-            part, share = self._join(call, own, _Span(batch, groups, self._heads, start, stop))
-            joined.append(part)
-            shares.append(share)
+        spans = [
+            _Span(batch, groups, self._heads, start, stop)
+            for start, stop in kernels.spans(call.query, self._keys.shape[0] * self._keys.shape[2])
+        ]
+        joined, shares = zip(*(self._join(call, own, span) for span in spans), strict=True)
         self._attention.reached = True
         weights = own.weights
         if weights is not None:
-            weights = weights * torch.cat(shares, 2)[..., None].to(weights.dtype)
-        return torch.cat(joined, 2).to(own.output.dtype).transpose(1, 2).contiguous(), weights
+            whole = torch.ones_like(own.local)
+            parts = [span.back(share[-1:], whole) for span, share in zip(spans, shares, strict=True)]
+            weights = weights * torch.cat(parts, 2)[..., None].to(weights.dtype)
+        output = joined[0] if len(joined) == 1 else torch.cat(joined, 2)
+        return output.to(own.output.dtype).transpose(1, 2).contiguous(), weights
 
     def _settle(self, query: Tensor) -> None:
         """Moves the memories, once, to where the layer computes, in the dtype that it computes in."""
         if self._keys.dtype == query.dtype and self._keys.device == query.device:
             return
         self._values, self._places = self._values.to(query), self._places.to(query.device)
-        self._visible = None if self._visible is None else self._visible.to(query.device)
+        self._offsets = None if self._offsets is None else self._offsets.to(query.device)
         self._heads = None if self._heads is None else self._heads.to(query.device)
         self._keys = self._keys.to(query)
 
     def _join(self, call: Call, own: _Own, span: _Span) -> tuple[Tensor, Tensor]:
-        """Returns a span of the output with the memories in it, and the share that is the context's own.
+        """Returns a span of the output with the memories in it, and what share of each row each part has.
 
-        Shapes: (batch, heads, queries, value width) and (batch, heads, queries).
+        Shapes: (batch, heads, queries, value width) and (parts, KV heads that read, rows), the context last.
         """
         read, sums = kernels.attention(
             span.rows(call.query).expand(self._keys.shape[0], -1, -1, -1),
@@ -120,27 +125,29 @@ class Reader:
             scaling=call.number("scaling"),
             cap=call.number("softcap"),
         )
-        shares = torch.cat((sums + self._bias, span.rows(own.local)[None])).softmax(0)  # (parts + 1, KV heads, rows)
-        joined = (read * shares[:-1, :, :, None]).sum(0) + span.rows(own.output) * shares[-1, :, :, None]
+        shares = torch.cat((sums + self._bias, span.rows(own.local))).softmax(0)
+        outputs = torch.cat((read, span.rows(own.output).to(read.dtype)))
+        joined = (outputs * shares[..., None]).sum(0, keepdim=True)
         if self._attention.watched:
-            masses = shares[:-1].detach()
-            if own.seen is not None:
-                masses = masses * span.rows(own.seen)
-            queries = own.local[:, :, span.start : span.stop].numel() if own.seen is None else span.cut(own.seen).sum()
-            self._attention.note(self._row, masses.sum((1, 2)), queries)
-        return span.back(joined, own.output), span.back(shares[-1], torch.ones_like(own.local))
+            if own.seen is None:
+                self._attention.note(
+                    self._row, shares[:-1], call.query.shape[1] * span.batch * (span.stop - span.start)
+                )
+            else:
+                self._attention.note(self._row, shares[:-1] * span.rows(own.seen), span.cut(own.seen).sum())
+        return span.back(joined, own.output), shares
 
     def _mask(self, call: Call, span: _Span) -> Tensor | None:
-        """Returns where rows see memory tokens, in shape (parts, KV heads, rows, tokens) or with ones in it."""
+        """Returns what is added to logits, in shape (parts, KV heads, rows, tokens) or with ones in it."""
         if self._window is None:
-            return self._visible
+            return self._offsets
         positions = call.tensor("position_ids")
         if positions is None:
             raise UnsupportedModel("its sliding-window layers are not told the positions of their queries")
-        batch, heads = call.query.shape[:2]
-        rows = span.rows(positions[:, None].expand(batch, heads, -1))[0]
+        heads = call.query.shape[1]
+        rows = span.rows(positions[:, None].expand(span.batch, heads, -1))[0, 0]
         near = rows[:, None] - self._places < self._window
-        return near if self._visible is None else near & self._visible
+        return near if self._offsets is None else self._offsets.where(near, kernels.LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +202,28 @@ class _Span:
 
     def cut(self, tensor: Tensor) -> Tensor:
         """Returns the span of a tensor of shape (batch, heads, queries, ...)."""
+        if self.stop - self.start == tensor.shape[2]:
+            return tensor
         return tensor[:, :, self.start : self.stop]
 
     def rows(self, tensor: Tensor) -> Tensor:
-        """Turns shape (batch, heads, queries, ...) into (KV heads that read, rows, ...)."""
+        """Turns shape (batch, heads, queries, ...) into (1, KV heads that read, rows, ...)."""
+        if self.batch == 1 and self.readers is None:
+            return self.cut(tensor).reshape(1, self.groups, -1, *tensor.shape[3:])
         part = self._grouped(tensor)
         if self.readers is not None:
             part = part[:, self.readers]
-        return part.transpose(0, 1).reshape(part.shape[1], -1, *tensor.shape[3:])
+        return part.transpose(0, 1).reshape(1, part.shape[1], -1, *tensor.shape[3:])
 
     def back(self, part: Tensor, whole: Tensor) -> Tensor:
         """Undoes `rows`; heads that read nothing keep what they have in ``whole``."""
-        part = part.reshape(part.shape[0], self.batch, -1, self.stop - self.start, *part.shape[2:]).transpose(0, 1)
+        shape = (self.batch, -1, self.stop - self.start, *part.shape[3:])
+        if self.batch == 1 and self.readers is None:
+            return part.reshape(shape)
+        part = part.reshape(part.shape[1], *shape).transpose(0, 1)
         if self.readers is not None:
             part = self._grouped(whole).to(part.dtype).index_copy(1, self.readers, part)
-        return part.reshape(self.batch, -1, *part.shape[3:])
+        return part.reshape(shape)
 
     def _grouped(self, tensor: Tensor) -> Tensor:
         """Returns shape (batch, KV heads, heads of each, queries, ...)."""
@@ -249,8 +263,8 @@ def _with_sinks(call: Call, local: Tensor) -> Tensor:
     return local if sinks is None else torch.logaddexp(local, sinks.float().reshape(1, -1, 1))
 
 
-def _spread(tensor: Tensor, dimension: int, slots: Tensor, room: int) -> Tensor:
-    """Returns a tensor of ``room`` slots along a dimension, zero except where its entries now stand."""
+def _spread(tensor: Tensor, dimension: int, slots: Tensor, room: int, rest: float = 0) -> Tensor:
+    """Returns a tensor of ``room`` slots along a dimension: its entries where they now stand, and the rest."""
     shape = list(tensor.shape)
     shape[dimension] = room
-    return tensor.new_zeros(shape).index_copy(dimension, slots.to(tensor.device), tensor)
+    return tensor.new_full(shape, rest).index_copy(dimension, slots.to(tensor.device), tensor)

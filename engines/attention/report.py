@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Attention", "GateReport"]
 
+_PENDING = 64  # calls of a layer whose shares are summed together
+_LARGE = 2**16  # shares that are summed at once
+
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
@@ -61,6 +64,7 @@ class Attention:
 
     Attributes:
         layers: numbers of the layers that read memories, counted from 0; the rows of `by_layer`.
+        memories: how many there are.
         watched: whether shares are noted at all.
         reached: whether a forward pass has read the memories.
     """
@@ -69,23 +73,38 @@ class Attention:
         self.layers = layers
         self.watched = watched
         self.reached = False
-        self._memories = memories
+        self.memories = memories
         self._sums: list[Tensor | None] = [None] * len(layers)
+        self._pending: list[list[Tensor]] = [[] for _ in layers]
         self._queries: list[int | Tensor] = [0] * len(layers)
         self._lock = threading.Lock()
 
-    def note(self, row: int, masses: Tensor, queries: int | Tensor) -> None:
-        """Adds what one call of one layer gave; nothing is waited for or copied from a GPU.
+    def note(self, row: int, shares: Tensor, queries: int | Tensor) -> None:
+        """Adds what one call of one layer gave; nothing is waited for or copied from a GPU, and sums are put off.
 
         Args:
             row: the layer's place in `layers`.
-            masses: weight of each memory, summed over rows, heads and queries, shape (memories,).
-            queries: over how many rows, heads and queries was summed.
+            shares: of each memory, zero where a query is padding, shape (memories, KV heads, rows).
+            queries: over how many rows, heads and queries, padding aside.
         """
         with self._lock:
-            before = self._sums[row]
-            self._sums[row] = masses if before is None else before + masses
+            pending = self._pending[row]
+            pending.append(shares.detach())
             self._queries[row] = self._queries[row] + queries
+            if len(pending) >= _PENDING or shares.numel() >= _LARGE:
+                self._sum(row)
+
+    def _sum(self, row: int) -> Tensor | None:
+        """Returns the sum of a layer's shares until now, shape (memories,); under the lock."""
+        import torch
+
+        pending, before = self._pending[row], self._sums[row]
+        if not pending:
+            return before
+        both = torch.cat(pending, 2).sum((1, 2))
+        self._sums[row] = both if before is None else before + both
+        pending.clear()
+        return self._sums[row]
 
     @property
     def by_layer(self) -> npt.NDArray[np.float32]:
@@ -94,12 +113,12 @@ class Attention:
         Raises:
             EngineError: nothing has read the memories yet, or it was not watched.
         """
-        if not self._memories:
+        if not self.memories:
             return np.ones((len(self.layers), 1), np.float32)
         if not self.watched:
             raise EngineError("how much attention the memories got was not noted: attend with watch=True")
         with self._lock:
-            pairs = list(zip(self._sums, self._queries, strict=True))
+            pairs = [(self._sum(row), queries) for row, queries in enumerate(self._queries)]
         rows = []
         for sums, queries in pairs:
             if sums is None:

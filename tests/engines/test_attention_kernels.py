@@ -105,14 +105,14 @@ def test_a_head_reads_only_what_is_not_hidden_from_it_and_may_read_nothing() -> 
     keys, values = drawn(1, 3, 6, 8, seed=3), drawn(1, 3, 6, 8, seed=4)
     owners = torch.tensor([0, 0, 1, 1, 1, 1])
     hidden = torch.tensor([[False, True, False, False, True, True], [True] * 6, [False] * 6])
+    offsets = torch.full((3, 6), 0.2).masked_fill(hidden, -math.inf)
     attention = Attention(2, (0,))
-    reader = Reader(keys, values, owners, torch.tensor([-2, -1, -4, -3, -2, -1]), -0.4, None, 0, attention, hidden)
+    reader = Reader(keys, values, owners, torch.tensor([-2, -1, -4, -3, -2, -1]), -0.4, None, 0, attention, offsets)
     causal = torch.zeros(1, 1, 5, 5).masked_fill(torch.ones(5, 5, dtype=torch.bool).triu(1), -math.inf)
     visible = causal == 0
     found, weights = reader(Call(Plain(), "sdpa", query, key, value, visible, {"scaling": 0.3}))
 
-    added = torch.zeros(1, 6, 5, 6) - 0.4
-    added = added.masked_fill(hidden.repeat_interleave(2, 0)[None, :, None], -math.inf)
+    added = (offsets - 0.4).repeat_interleave(2, 0)[None, :, None].expand(1, -1, 5, -1)
     mask = torch.cat((added, causal.expand(1, 6, -1, -1)), -1)
     both = torch.cat((keys.expand(2, -1, -1, -1), key), 2), torch.cat((values.expand(2, -1, -1, -1), value), 2)
     wanted, sums = by_the_book(query, *both, mask)

@@ -114,15 +114,14 @@ def test_the_layers_say_how_they_read() -> None:
 
 
 def test_memories_at_a_wrong_place_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tercet.engines.attention import attend
+    from tercet.engines.attention import placing
 
-    right = attend._places
+    right = cast("Callable[..., torch.Tensor]", placing._turned)
 
-    def wrong(records: list[dict[str, object]]) -> tuple[torch.Tensor, torch.Tensor]:
-        places, owners = cast("Callable[..., tuple[torch.Tensor, torch.Tensor]]", right)(records)
-        return places - 1, owners
+    def wrong(model: object, layer: object, module: object, keys: object, places: torch.Tensor) -> torch.Tensor:
+        return right(model, layer, module, keys, places - 1)
 
-    monkeypatch.setattr(attend, "_places", wrong)
+    monkeypatch.setattr(placing, "_turned", wrong)
     report = examined(tiny_model("llama"))
     assert report.verdict == "refused"
     assert report.max_relative_logit_diff is not None
