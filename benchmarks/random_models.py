@@ -75,7 +75,8 @@ def random_model(shape: str, *, device: str, layers: int | None = None) -> PreTr
             model: PreTrainedModel = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     finally:
         torch.set_default_dtype(torch.float32)
-    return model.train(False)
+    model.train(False)
+    return model
 
 
 def wordless_tokenizer() -> PreTrainedTokenizerFast:

@@ -15,10 +15,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from select import select
+from typing import cast
 
 import click
 import torch
@@ -137,7 +138,15 @@ SMALL: dict[str, object] = {
 EVEN: dict[str, object] = {"num_key_value_heads": 4}  # heads that share nothing
 SPLIT: dict[str, object] = {"layer_types": ["sliding_attention", "full_attention"] * 2}
 FULL: dict[str, object] = {"layer_types": ["full_attention"] * 4}
-WAYS: tuple[dict[str, object], ...] = (SPLIT, {}, FULL, EVEN | SPLIT, EVEN, EVEN | FULL)
+ONE: dict[str, object] = {"num_experts_per_tok": 1}
+WAYS: tuple[dict[str, object], ...] = (SPLIT, {}, FULL, EVEN | SPLIT, EVEN, EVEN | FULL, EVEN | FULL | ONE)
+# What some config classes have under another name, or do not let others set.
+SPECIAL: dict[str, dict[str, object]] = {
+    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10_000.0}, "ffn_config": {"ffn_hidden_size": 32}},
+    "dots1": {"n_shared_experts": 1, "sliding_window": None},
+    "falcon": {"head_dim": None, "alibi": False},
+    "gemma4_text": {"enable_moe_block": False, "hidden_size_per_layer_input": 0},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +218,7 @@ def built(kind: str) -> PreTrainedModel:
     first: Exception | None = None
     for way in WAYS:
         try:
-            config = small(AutoConfig.for_model(kind), SMALL | way)
+            config = small(AutoConfig.for_model(kind), SMALL | way | SPECIAL.get(kind, {}))
             with torch.device("meta"):
                 outline = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
             size = sum(weight.numel() for weight in outline.parameters())
@@ -230,22 +239,35 @@ def built(kind: str) -> PreTrainedModel:
 
 
 def small(default: PreTrainedConfig, settings: dict[str, object]) -> PreTrainedConfig:
-    """Returns a config like ``default`` with those settings that it has, and its text part in the same way."""
-    own = {
-        key: value
-        for key, value in settings.items()
-        if hasattr(default, key) and (key != "layer_types" or getattr(default, key))
-    }
+    """Returns a config like ``default`` with those settings that it has, and its parts in the same way.
+
+    Kinds of layers that are not attention stay among its layers: without them it would be another type.
+    """
+    own = {key: value for key, value in settings.items() if _has(default, key)}
+    kinds = list(dict.fromkeys(getattr(default, "layer_types", None) or ()))
+    if not kinds or not isinstance(vars(default).get("layer_types"), list):
+        own.pop("layer_types", None)
+    elif set(kinds) - {"full_attention", "sliding_attention"}:
+        own["layer_types"] = (kinds * 4)[:4]
     parts = {
         name: small(part, settings).to_dict()
         for name in default.sub_configs
         if isinstance(part := getattr(default, name, None), PreTrainedConfig)
     }
     for name in ("mlp_only_layers", "moe_layers", "layers_block_type", "mlp_layer_types", "no_rope_layers"):
-        value = getattr(default, name, None)
+        value = vars(default).get(name)
         if isinstance(value, list) and len(value) > 4:
             own[name] = value[:4]
-    return type(default)(**(own | parts))
+    kind = cast("Callable[..., PreTrainedConfig]", type(default))
+    return kind(**(own | parts))
+
+
+def _has(config: PreTrainedConfig, key: str) -> bool:
+    """Returns whether a setting of a config can be given; some are computed, or kept for each layer."""
+    computed = getattr(type(config), key, None)
+    if isinstance(computed, property) and computed.fset is None:
+        return False
+    return key in vars(config) or key in type(config).attribute_map
 
 
 def sharpen(model: PreTrainedModel) -> None:
@@ -292,7 +314,7 @@ def main(types: tuple[str, ...], worker: bool, json_path: Path | None) -> None:
     torch.set_num_threads(1)
     kinds = types or tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
     if worker:
-        logging.set_verbosity_error()
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         for kind in kinds:
             print(json.dumps(asdict(examined(kind))), flush=True)
         return

@@ -15,7 +15,7 @@ from ...store.form import Record
 from .capture import Layer
 from .function import Listener, listening
 from .merge import Reader
-from .placing import place
+from .placing import KnownAngles, place
 from .report import Attention
 
 __all__ = ["Bias", "attending"]
@@ -31,10 +31,13 @@ def attending(
 
     See `AttentionEngine.attend`; here the layers are given.
     """
+    angles: KnownAngles = {}
     read = {
         number: slots
         for number, layer in enumerate(layers)
-        if records and layer.remembers and (slots := place(model, layer, number, records, layers=len(layers)))
+        if records
+        and layer.remembers
+        and (slots := place(model, layer, number, records, layers=len(layers), angles=angles))
     }
     rows = tuple(read) if records else tuple(number for number, layer in enumerate(layers) if layer.remembers)
     attention = Attention(len(records), rows, watched=watch)
@@ -57,6 +60,7 @@ def attending(
             row,
             attention,
             slots.offsets,
+            slots.heads,
         )
     with listening(model, listeners):
         yield attention

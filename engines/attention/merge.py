@@ -7,6 +7,7 @@ logits and with attention sinks, and the weights say, at next to no cost, what e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +41,7 @@ class Reader:
         row: int,
         attention: Attention,
         offsets: Tensor | None = None,
+        heads: Sequence[int] | None = None,
     ) -> None:
         """Lays the memories out beside each other, each padded to the longest.
 
@@ -53,17 +55,13 @@ class Reader:
             row: the layer's row in ``attention``.
             attention: where the masses are noted.
             offsets: added to the logits of each token, -inf where a KV head has none, shape (KV heads, tokens).
+            heads: which KV heads of the layer these are, if not all.
         """
         self._bias, self._window, self._row, self._attention = bias, window, row, attention
         places = places.reshape(-1, places.shape[-1])
-        self._heads: Tensor | None = None  # the KV heads that read anything, if not all do
+        self._heads = None if heads is None else torch.tensor(heads, device=keys.device)
         if offsets is not None:
             offsets = offsets.float().clamp_min(kernels.LEAST)
-            reads = (offsets > kernels.LEAST).any(1)
-            if not bool(reads.all()):
-                self._heads = reads.nonzero()[:, 0]
-                keys, values, offsets = keys[:, self._heads], values[:, self._heads], offsets[self._heads]
-                places = places[self._heads] if len(places) > 1 else places
         lengths = torch.bincount(owners, minlength=attention.memories)
         longest = int(lengths.max())
         room = len(lengths) * longest
@@ -125,16 +123,15 @@ class Reader:
             scaling=call.number("scaling"),
             cap=call.number("softcap"),
         )
-        shares = torch.cat((sums + self._bias, span.rows(own.local))).softmax(0)
+        sums = sums + self._bias if self._bias else sums
+        shares = torch.cat((sums, span.rows(own.local))).softmax(0)
         outputs = torch.cat((read, span.rows(own.output).to(read.dtype)))
         joined = (outputs * shares[..., None]).sum(0, keepdim=True)
         if self._attention.watched:
             if own.seen is None:
-                self._attention.note(
-                    self._row, shares[:-1], call.query.shape[1] * span.batch * (span.stop - span.start)
-                )
+                self._attention.note(self._row, shares, span.cut(own.local).numel())
             else:
-                self._attention.note(self._row, shares[:-1] * span.rows(own.seen), span.cut(own.seen).sum())
+                self._attention.note(self._row, shares * span.rows(own.seen), span.cut(own.seen).sum())
         return span.back(joined, own.output), shares
 
     def _mask(self, call: Call, span: _Span) -> Tensor | None:
@@ -208,26 +205,24 @@ class _Span:
 
     def rows(self, tensor: Tensor) -> Tensor:
         """Turns shape (batch, heads, queries, ...) into (1, KV heads that read, rows, ...)."""
-        if self.batch == 1 and self.readers is None:
-            return self.cut(tensor).reshape(1, self.groups, -1, *tensor.shape[3:])
-        part = self._grouped(tensor)
-        if self.readers is not None:
-            part = part[:, self.readers]
-        return part.transpose(0, 1).reshape(1, part.shape[1], -1, *tensor.shape[3:])
+        part = self._rows(tensor)
+        return part if self.readers is None else part.index_select(1, self.readers)
 
     def back(self, part: Tensor, whole: Tensor) -> Tensor:
         """Undoes `rows`; heads that read nothing keep what they have in ``whole``."""
-        shape = (self.batch, -1, self.stop - self.start, *part.shape[3:])
-        if self.batch == 1 and self.readers is None:
-            return part.reshape(shape)
-        part = part.reshape(part.shape[1], *shape).transpose(0, 1)
         if self.readers is not None:
-            part = self._grouped(whole).to(part.dtype).index_copy(1, self.readers, part)
-        return part.reshape(shape)
+            part = self._rows(whole).to(part.dtype).index_copy(1, self.readers, part)
+        shape = (self.batch, -1, self.stop - self.start, *part.shape[3:])
+        if self.batch == 1:
+            return part.reshape(shape)
+        return part.reshape(self.groups, *shape).transpose(0, 1).reshape(shape)
 
-    def _grouped(self, tensor: Tensor) -> Tensor:
-        """Returns shape (batch, KV heads, heads of each, queries, ...)."""
-        return self.cut(tensor).reshape(self.batch, self.groups, -1, self.stop - self.start, *tensor.shape[3:])
+    def _rows(self, tensor: Tensor) -> Tensor:
+        """Returns shape (1, KV heads, rows, ...)."""
+        part, rest = self.cut(tensor), tensor.shape[3:]
+        if self.batch > 1:
+            part = part.reshape(self.batch, self.groups, -1, self.stop - self.start, *rest).transpose(0, 1)
+        return part.reshape(1, self.groups, -1, *rest)
 
 
 def matmul_attention(call: Call) -> Output:

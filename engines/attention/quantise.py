@@ -35,8 +35,13 @@ def quantise(record: Record, *, bits: int | None) -> Record:
 
 
 def restored(record: Record, name: str, *, device: torch.device | str = "cpu") -> Tensor:
-    """Returns keys or values of a record, float32; the bits travel to the device, and become numbers there."""
-    codes = torch.tensor(record[name]).to(device)  # a copy: a stored array may be read-only
+    """Returns keys or values of a record, float32; the bits travel to the device, and become numbers there.
+
+    In full precision on the CPU they may be the record's own: they are for reading only.
+    """
+    array = record[name]
+    # What was stored may be read-only, which torch does not know; so that alone is copied.
+    codes = (torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)).to(device)
     scale = record.get(f"{name}.scale")
     if scale is None:
         return codes.float()

@@ -84,12 +84,13 @@ class Attention:
 
         Args:
             row: the layer's place in `layers`.
-            shares: of each memory, zero where a query is padding, shape (memories, KV heads, rows).
+            shares: of each memory and, last, of the context, zero where a query is padding, shape (memories + 1,
+                KV heads, rows).
             queries: over how many rows, heads and queries, padding aside.
         """
         with self._lock:
             pending = self._pending[row]
-            pending.append(shares.detach())
+            pending.append(shares.detach() if shares.requires_grad else shares)
             self._queries[row] = self._queries[row] + queries
             if len(pending) >= _PENDING or shares.numel() >= _LARGE:
                 self._sum(row)
@@ -101,7 +102,7 @@ class Attention:
         pending, before = self._pending[row], self._sums[row]
         if not pending:
             return before
-        both = torch.cat(pending, 2).sum((1, 2))
+        both = torch.cat(pending, 2)[:-1].sum((1, 2))
         self._sums[row] = both if before is None else before + both
         pending.clear()
         return self._sums[row]

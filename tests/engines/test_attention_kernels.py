@@ -107,7 +107,10 @@ def test_a_head_reads_only_what_is_not_hidden_from_it_and_may_read_nothing() -> 
     hidden = torch.tensor([[False, True, False, False, True, True], [True] * 6, [False] * 6])
     offsets = torch.full((3, 6), 0.2).masked_fill(hidden, -math.inf)
     attention = Attention(2, (0,))
-    reader = Reader(keys, values, owners, torch.tensor([-2, -1, -4, -3, -2, -1]), -0.4, None, 0, attention, offsets)
+    places = torch.tensor([-2, -1, -4, -3, -2, -1])
+    reader = Reader(
+        keys[:, [0, 2]], values[:, [0, 2]], owners, places, -0.4, None, 0, attention, offsets[[0, 2]], (0, 2)
+    )
     causal = torch.zeros(1, 1, 5, 5).masked_fill(torch.ones(5, 5, dtype=torch.bool).triu(1), -math.inf)
     visible = causal == 0
     found, weights = reader(Call(Plain(), "sdpa", query, key, value, visible, {"scaling": 0.3}))
