@@ -36,8 +36,12 @@ def logits(engine: AttentionEngine, rows: list[list[int]]) -> Tensor:
     return found.float()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, *HALF])
-@pytest.mark.parametrize("family", FAMILIES)
+# A random mixture of experts takes other experts for a rounding in half precision, and the gate says so.
+@pytest.mark.parametrize(
+    ("family", "dtype"),
+    [(family, torch.float32) for family in FAMILIES]
+    + [(family, dtype) for family in FAMILIES if family != "gpt_oss" for dtype in HALF],
+)
 def test_the_gate_finds_memories_exact(family: str, dtype: torch.dtype) -> None:
     report = gate(engine_of(family, dtype).model, tiny_tokenizer())
     print(f"{family} {dtype}: {report.max_relative_logit_diff}")  # noqa: T201
