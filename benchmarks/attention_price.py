@@ -113,18 +113,35 @@ def remembered(engine: AttentionEngine, tokens: Tokens, *, before: Tokens = ()) 
     return engine.encode_tokens([*start, *tokens], drop=len(start))
 
 
-def said(engine: AttentionEngine, tokens: Tokens, records: Sequence[Record], *, bias: float = 0.0) -> Tensor:
-    """Returns the log-probabilities before each of ``tokens``, shape (tokens, vocabulary)."""
-    ids = torch.tensor([[*front(engine), *tokens]])
+def said(
+    engine: AttentionEngine,
+    tokens: Tokens,
+    records: Sequence[Record],
+    *,
+    bias: float = 0.0,
+    first: Tokens | None = None,
+) -> Tensor:
+    """Returns the log-probabilities before each of ``tokens``, shape (tokens, vocabulary).
+
+    Args:
+        engine: of the model.
+        tokens: what is read.
+        records: the memories, if any.
+        bias: of their logits.
+        first: what stands before the tokens; the tokenizer's first token if left out. Without any, the first row says
+            nothing and is zeros.
+    """
+    first = front(engine) if first is None else first
+    ids = torch.tensor([[*first, *tokens]])
     with torch.no_grad(), engine.attend(records, bias=bias) if records else nullcontext():
         logits: Tensor = engine.model(ids).logits[0]
-    return logits[len(front(engine)) - 1 : -1].float().log_softmax(-1)
+    logs = logits.float().log_softmax(-1)
+    return logs[len(first) - 1 : -1] if first else torch.cat([torch.zeros_like(logs[:1]), logs[:-1]])
 
 
 def surprisal(logs: Tensor, tokens: Tokens) -> float:
-    """Returns the mean surprisal of ``tokens``, of which the first is left out where nothing stands before it."""
-    told = logs[-len(tokens) :].gather(1, torch.tensor(tokens)[-len(logs) :, None])
-    return -float(told.mean())
+    """Returns the mean surprisal of the last ``tokens``."""
+    return -float(logs[-len(tokens) :].gather(1, torch.tensor(tokens)[:, None]).mean())
 
 
 def price(
@@ -152,10 +169,16 @@ def price(
 
 
 def repair(engine: AttentionEngine, texts: Sequence[Tokens], *, quiet: bool = False) -> list[Surprise]:
-    """Returns how a memory does that was encoded alone, in its thread, or with its first tokens recomputed there."""
+    """Returns how a memory does that was encoded alone, in its thread, or with its first tokens recomputed there.
+
+    Here the first token stands before the memories and not before what follows, so that the last way is, to the bit,
+    the prompt; what the first token costs in the context, where it stands in use, is told in two rows of their own.
+    """
     nlls: dict[str, list[float]] = {}
+    first = front(engine)
     for text in track(texts, "repairing", console=Console(stderr=True), disable=quiet):
         thread, memory, after = text[:THREAD], text[THREAD : THREAD + PART], text[THREAD + PART :]
+        start = engine.encode_tokens(first) if first else None
         before, alone = remembered(engine, thread), remembered(engine, memory)
         inside = remembered(engine, memory, before=thread)
         ways: dict[str, list[Record]] = {
@@ -171,22 +194,33 @@ def repair(engine: AttentionEngine, texts: Sequence[Tokens], *, quiet: bool = Fa
             "with the thread: after it, first 16": [_joined(before, _started(alone, inside, 16))],
             "with the thread: after it, in its thread": [_joined(before, inside)],
         }
-        # Its only difference to the way before it: here the first token stands at the front, there in the context.
-        prompt = said(engine, text, [])[THREAD + PART :]
-        nlls.setdefault("both as words in the prompt", []).append(surprisal(prompt, after))
         for way, records in ways.items():
             bias = -float(np.log(len(records))) if records else 0.0
-            nlls.setdefault(way, []).append(surprisal(said(engine, after, records, bias=bias), after))
+            fronted = [record if start is None else _joined(start, record) for record in records]
+            given = fronted or [start] if start is not None else records
+            logs = said(engine, after, given, bias=bias, first=())
+            nlls.setdefault(way, []).append(surprisal(logs[1:], after[1:]))
+        for way in ("no memory", "alone"):
+            logs = said(engine, after, ways[way])
+            nlls.setdefault(f"{way}, first token in the context", []).append(
+                surprisal(logs[-len(after) + 1 :], after[1:])
+            )
+        prompt = said(engine, text, [])[THREAD + PART + 1 :]
+        nlls.setdefault("all as words in the prompt", []).append(surprisal(prompt, after[1:]))
     return _gains(nlls)
 
 
 def crowd(engine: AttentionEngine, texts: Sequence[Tokens], *, quiet: bool = False) -> list[Surprise]:
-    """Returns how many memories do beside each other, with the one that helps among them and without it."""
+    """Returns how many memories do beside each other, with the one that helps among them and without it.
+
+    Only the second half of what is read counts: at its beginning, the first token says that a text begins, and any
+    memory helps by saying otherwise.
+    """
     nlls: dict[str, list[float]] = {}
     records = [remembered(engine, text[:MEMORY]) for text in texts]
     for number, text in enumerate(track(texts, "crowding", console=Console(stderr=True), disable=quiet)):
-        after = text[MEMORY:]
-        nlls.setdefault("no memory", []).append(surprisal(said(engine, after, []), after))
+        after, late = text[MEMORY:], text[MEMORY + READ // 2 :]
+        nlls.setdefault("no memory", []).append(surprisal(said(engine, after, []), late))
         others = [*records[number + 1 :], *records[:number]]
         for count in (count for count in CROWDS if count <= len(others)):
             for beta in BETAS if count > 1 else BETAS[:1]:
@@ -196,7 +230,7 @@ def crowd(engine: AttentionEngine, texts: Sequence[Tokens], *, quiet: bool = Fal
                     ("none of them right", others[:count]),
                 ):
                     logs = said(engine, after, given, bias=bias)
-                    nlls.setdefault(f"{count}, {who}, beta {beta:g}", []).append(surprisal(logs, after))
+                    nlls.setdefault(f"{count}, {who}, beta {beta:g}", []).append(surprisal(logs, late))
     return _gains(nlls)
 
 
@@ -205,11 +239,12 @@ def schemes(heads: Heads) -> dict[str, Recipe]:
     found = {"8 bits": SMALL, "4 bits": Recipe(bits=4)}
     for score in SCORES:
         for tokens in FEW:
-            found[f"{tokens} tokens by {score}"] = Recipe(tokens=tokens, score=score)
+            found[f"{tokens} tokens by {score}"] = Recipe(tokens=tokens, score=score, residual=False)
             found[f"{tokens} tokens by {score}, one for the rest"] = Recipe(tokens=tokens, score=score, residual=True)
     chosen = Recipe(heads=heads)
     found |= {"calibrated heads": chosen, "calibrated heads, 8 bits": replace(chosen, bits=8)}
-    found["calibrated heads, 8 bits, 16 tokens by memory3"] = replace(chosen, bits=8, tokens=16)
+    found["16 tokens by default, 8 bits"] = Recipe(bits=8, tokens=16)
+    found["calibrated heads, 16 tokens by default, 8 bits"] = replace(chosen, bits=8, tokens=16)
     return found
 
 
