@@ -81,7 +81,7 @@ def trace(memories: int, uses: int, *, drift: float, seed: int = 0) -> list[int]
 def sizes_of(kind: str, memories: int, total: int, *, seed: int = 1) -> list[int]:
     """Returns the bytes of each memory, ``total`` or a little less together."""
     drawn = np.random.default_rng(seed).lognormal(0, 0.7, memories) if kind == "lognormal" else np.ones(memories)
-    return np.floor(drawn / drawn.sum() * total).astype(np.int64).tolist()
+    return [int(size) for size in np.floor(drawn / drawn.sum() * total)]
 
 
 def lru(used: Sequence[int], sizes: Sequence[int], budget: int) -> float:

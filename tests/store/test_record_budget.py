@@ -1,6 +1,7 @@
 """Explicit memories on disk stay within their budget; what is used often, lately, stays."""
 
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercet.sdk import Memory
-from tercet.store import worth
 from tercet.store.worth import aged
 
 DAY = 24 * 3600
@@ -81,7 +81,7 @@ def test_old_uses_fade_and_uses_are_remembered_by_the_store(memory: Memories, mo
     old, new, newest = (ada.write(f"note number {number} of some") for number in range(3))
     encoder = HashEncoder()
     now = 1.7e9
-    monkeypatch.setattr(worth.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     for _ in range(9):
         ada._store.keys_values(encoder).records([old])
     ada._store.record_budget = 2 * kept_bytes(ada)
