@@ -1,6 +1,6 @@
 """Which of many byte strings stand in some bytes; as a script, in the files of a folder.
 
-Most places are passed over by two look-ups of two bytes, however many strings there are; what is left is compared by
+Most places are passed over by one look-up of two bytes, however many strings there are; what is left is compared by
 six bytes of many kinds, and then in full. Strings without six of them are looked for one by one.
 
 As a script it is given a folder, and the strings in base64 as a JSON list on standard input; it prints, per file, the
@@ -18,10 +18,16 @@ import numpy as np
 __all__ = ["Search"]
 
 _BLOCK = 1 << 22
+_HERE, _BEFORE = 1, 2  # marks of a pair that is the first of a string's two
+_SECOND = 2  # how far the marks of the second are shifted
 
 
 class Search:
     """Looks for the same strings in one run of bytes after another.
+
+    Six telling bytes of each string are looked for. The bytes are read as pairs, at even places only: a string that
+    begins at such a place shows its first and its third byte's pair there, one that begins just before it its second
+    and its fourth byte's.
 
     Args:
         needles: the strings.
@@ -30,7 +36,7 @@ class Search:
     def __init__(self, needles: Sequence[bytes]) -> None:
         self._needles = needles
         self._short: list[int] = []
-        self._first, self._second = np.zeros(65_536, bool), np.zeros(65_536, bool)
+        self._marks = np.zeros(65_536, np.uint8)
         self._begun: dict[int, list[tuple[int, int]]] = {}
         for place, needle in enumerate(needles):
             at = _telling(needle)
@@ -38,8 +44,9 @@ class Search:
             if len(set(part)) < 4 or len(part) < 6:
                 self._short.append(place)
                 continue
-            self._first[int.from_bytes(part[:2], "little")] = True
-            self._second[int.from_bytes(part[2:4], "little")] = True
+            for shift, mark in ((0, _HERE), (1, _BEFORE)):
+                self._marks[int.from_bytes(part[shift : shift + 2], "little")] |= mark
+                self._marks[int.from_bytes(part[shift + 2 : shift + 4], "little")] |= mark << _SECOND
             self._begun.setdefault(int.from_bytes(part, "little"), []).append((place, at))
         self._keys = np.array(sorted(self._begun), np.uint64)
 
@@ -48,16 +55,22 @@ class Search:
         hits = {place for place in self._short if self._needles[place] in data}
         if len(data) < 6 or not len(self._keys):
             return hits
+        marks = self._marks[np.frombuffer(data, "<u2", len(data) // 2)]
+        marks = marks[:-1] & (marks[1:] >> _SECOND)
+        even = np.flatnonzero(marks)
+        marks = marks[even]
+        starts = np.concatenate((even[marks & _HERE > 0] * 2, even[marks & _BEFORE > 0] * 2 - 1))
+        starts = starts[(starts >= 0) & (starts <= len(data) - 6)]
         raw = np.frombuffer(data, np.uint8)
-        pairs = raw[:-1].astype(np.uint16) | (raw[1:].astype(np.uint16) << np.uint16(8))
-        at = np.flatnonzero(self._first[pairs[:-4]] & self._second[pairs[2:-2]])
-        low, middle, high = (pairs[at + offset].astype(np.uint64) for offset in (0, 2, 4))
-        key = low | (middle << np.uint64(16)) | (high << np.uint64(32))
-        same = np.isin(key, self._keys)
-        at, key = at[same], key[same]
+        key = np.zeros(len(starts), np.uint64)
+        for byte in range(6):
+            key |= raw[starts + byte].astype(np.uint64) << np.uint64(8 * byte)
+        nearest = np.searchsorted(self._keys, key).clip(max=len(self._keys) - 1)
+        same = self._keys[nearest] == key
+        starts, key = starts[same], key[same]
         for one in np.unique(key).tolist():
             wanted = [(place, offset) for place, offset in self._begun[one] if place not in hits]
-            for start in at[key == one].tolist():
+            for start in starts[key == one].tolist():
                 if not wanted:
                     break
                 hits.update(

@@ -49,9 +49,9 @@ def calibrate(model: str, pairs: int, texts: tuple[str, ...], as_json: bool) -> 
     """Finds the KV heads of a model that read memories.
 
     The others then keep none, so that memories are smaller. Memories of random tokens and of text that the model
-    writes itself are asked for what they hold; heads are left out as long as 99 % of what memory gains remains. What
-    was found is kept for this user, and used wherever this very model attends to memories; records made before are
-    made anew. Delete the file to go back to all heads.
+    writes itself are asked for what they hold; heads are left out as long as 99 % of what memory gains remains, and
+    the model says nearly the same. What was found is kept for this user, and used wherever this very model attends to
+    memories; records made before are made anew. Delete the file to go back to all heads.
     """
     from ...engines.attention.calibrate import calibrate as find
     from ...engines.attention.calibration import keep_calibration
@@ -78,7 +78,10 @@ def _told(found: Calibration, file: Path) -> Table:
             ("by layer", "; ".join(layers)),
             ("gain of memory", f"{found.gain:.3f} nats a token with all heads ({found.held_out} pairs held out)"),
             ("of it kept", f"{found.gain_kept:.1%}"),
-            ("differs by", f"{found.divergence:.1e} nats a token (KL to all heads)"),
+            (
+                "differs by",
+                f"{found.divergence:.1e} nats a token from all heads (KL); no memory by {found.divergence_none:.1e}",
+            ),
             ("bytes", f"{found.bytes_kept:,} instead of {found.bytes_all:,} for 128 tokens in 8 bits"),
             ("kept in", str(file)),
         ]

@@ -3,7 +3,8 @@
 Most heads never read far back: in released models 12 to 20 in 100 KV heads hold all the retrieval heads. The rest of a
 memory's keys and values can be left out, and which these are is different in every model. A head counts as reading
 by how much of its attention lies on the very token of the memory that the answer goes on with (retrieval score);
-what is needed is then found by leaving out, down to the smallest set that keeps the gain.
+what is needed is then found by leaving out, down to the smallest set that keeps the gain and still says the same: a
+set may gain more than all heads do, by leaving out what all of them would have said.
 
 Memory and question are run as one prompt under a mask for each head, which is, by the injection gate, the same as
 reading the memory with these heads alone, and many pairs go through the model at once.
@@ -38,6 +39,7 @@ def calibrate(
     *,
     pairs: int = 200,
     keep: float = 0.99,
+    agree: float = 0.95,
     texts: Sequence[str] = (),
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
@@ -48,6 +50,7 @@ def calibrate(
         engine: of the model.
         pairs: memories with questions; a quarter of them only measures what was found.
         keep: share of the gain that must be kept, of how much memory lowers the surprisal of answers.
+        agree: share that must be kept of the square of what memory does to answers' log-probabilities, up or down.
         texts: to cut memories from, in place of the model's own.
         seed: the same seed finds the same heads.
         on_progress: called with 1 for each set that was tried.
@@ -63,16 +66,19 @@ def calibrate(
         engine, [(n, head) for n, layer in enumerate(engine.layers) for head in range(layer.shape[0])]
     )
     order, full = trial.scored(everything)
-    none = trial.surprisal(_visible(engine, []))
-    gain = none - full
+    none = trial.told(_visible(engine, []))
+    gain = float((full - none).mean())
     if not gain > 0:
         raise EngineError(
             f"memory does not help this model to answer (its answers are {-gain:.3f} nats a token more surprising with "
             "it), so there is nothing to choose heads by; all of them keep memories, or give it texts that it knows"
         )
+    moved = float((full - none).square().mean())
 
     def enough(heads: Sequence[tuple[int, int]]) -> bool:
-        return none - trial.surprisal(_visible(engine, heads)) >= keep * gain
+        told = trial.told(_visible(engine, heads))
+        off = float((full - told).square().mean())
+        return float((told - none).mean()) >= keep * gain and off <= (1 - agree) * moved
 
     few, many = 0, len(order)
     while few + 1 < many:  # `few` of the best are too few, `many` are enough
@@ -103,10 +109,15 @@ def _measured(engine: AttentionEngine, kept: Sequence[tuple[int, int]], held_out
         held_out=len(held_out),
         gain=gain,
         gain_kept=float((few.told - none.told).mean()) / gain,
-        divergence=float((full.logs.exp() * (full.logs - few.logs)).sum(-1).mean()),
+        divergence=_divergence(full, few),
+        divergence_none=_divergence(full, none),
         bytes_all=stored_bytes(layers, SMALL, _TOKENS),
         bytes_kept=stored_bytes(layers, replace(SMALL, heads=heads), _TOKENS),
     )
+
+
+def _divergence(true: _Answers, other: _Answers) -> float:
+    return float((true.logs.exp() * (true.logs - other.logs)).sum(-1).mean())
 
 
 def _visible(engine: AttentionEngine, heads: Sequence[tuple[int, int]]) -> Visible:
@@ -137,19 +148,19 @@ class _Trial:
     pairs: Pairs
     on_progress: Callable[[int], None]
 
-    def surprisal(self, visible: Visible) -> float:
-        """Returns the mean surprisal of an answer's token, in nats."""
+    def told(self, visible: Visible) -> Tensor:
+        """Returns the log-probability of every answer's tokens, shape (pairs, answer)."""
         found = [self._run(batch, visible).told for batch in self._batches()]
         self.on_progress(1)
-        return -float(torch.cat(found).mean())
+        return torch.cat(found)
 
     def answers(self, visible: Visible) -> _Answers:
         """Returns what the model says of every answer of all pairs."""
         found = [self._run(batch, visible) for batch in self._batches()]
         return _Answers(torch.cat([one.logs for one in found]), torch.cat([one.told for one in found]))
 
-    def scored(self, visible: Visible) -> tuple[list[tuple[int, int]], float]:
-        """Returns the KV heads that may read, as (layer, head), best retrieval score first, and the surprisal."""
+    def scored(self, visible: Visible) -> tuple[list[tuple[int, int]], Tensor]:
+        """Returns the KV heads that may read, as (layer, head), best retrieval score first, and what `told` does."""
         layers = self.engine.layers
         sums = [torch.zeros(layer.shape[0], device=self.engine.model.device) for layer in layers]
         told = [self._run(batch, visible, sums).told for batch in self._batches()]
@@ -158,7 +169,7 @@ class _Trial:
             ((-float(score), number, head) for number, row in enumerate(sums) for head, score in enumerate(row)),
         )
         heads = [(number, head) for _, number, head in order if layers[number].remembers]
-        return heads, -float(torch.cat(told).mean())
+        return heads, torch.cat(told)
 
     def _batches(self) -> list[Pairs]:
         rest, batches = self.pairs, []

@@ -28,7 +28,8 @@ class Calibration:
         held_out: others, that the figures below are of.
         gain: by how many nats per token all heads together bring an answer's surprisal down.
         gain_kept: the share of it that the chosen heads bring.
-        divergence: KL of the chosen heads' next token from that with all heads, nats per token.
+        divergence: KL of the next token with the chosen heads from that with all of them, nats per token.
+        divergence_none: the same with no memory at all, for comparison.
         bytes_all: of a memory of 128 tokens in 8 bits, all heads.
         bytes_kept: the same, the chosen heads.
     """
@@ -42,6 +43,7 @@ class Calibration:
     gain: float
     gain_kept: float
     divergence: float
+    divergence_none: float
     bytes_all: int
     bytes_kept: int
 

@@ -31,7 +31,7 @@ class Recipe:
         bits: of keys and values: 8, 4, or None for 32, which holds every model's numbers without loss.
         tokens: most tokens that each KV head keeps; None for all.
         score: what decides which; see `select.scores`.
-        residual: keep, beside these tokens, one that stands for all that were dropped.
+        residual: where tokens are dropped, keep, beside these tokens, one that stands for all that were dropped.
         questions: what the score ``"probe"`` asks when a memory is written.
         heads: the KV heads that keep anything, for every layer; None for all.
 
@@ -41,8 +41,8 @@ class Recipe:
 
     bits: int | None = None
     tokens: int | None = None
-    score: Score = "memory3"
-    residual: bool = False
+    score: Score = "reconstruction"
+    residual: bool = True
     questions: tuple[str, ...] = _QUESTIONS
     heads: Heads | None = None
 

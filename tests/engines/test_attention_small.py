@@ -159,7 +159,7 @@ def test_the_bounds_hold_on_real_keys(name: str, bits: int) -> None:
 @pytest.mark.parametrize("family", [*FULL, "gpt_oss", "gemma2"])
 @pytest.mark.parametrize("score", SCORES)
 def test_chosen_tokens_are_the_prompt_with_the_others_masked(family: str, score: str) -> None:
-    engine = engine_of(family, Recipe(tokens=5, score=score, questions=(words(30, 31), words(32))))  # type: ignore[arg-type]
+    engine = engine_of(family, Recipe(tokens=5, score=score, residual=False, questions=(words(30, 31), words(32))))  # type: ignore[arg-type]
     record = engine.encode_tokens(NOTE)
     if any(layer.window for layer in engine.layers):
         assert not {f"layers.{n}.key" for n, layer in enumerate(engine.layers) if layer.window} & set(record)
@@ -194,7 +194,7 @@ def test_chosen_heads_are_the_prompt_with_the_others_masked(family: str) -> None
 def test_records_of_every_kind_are_read_together_as_each_alone() -> None:
     recipes = [
         EXACT,
-        Recipe(tokens=3),
+        Recipe(tokens=3, residual=False),
         Recipe(heads=((), (1,), (0, 1), ())),
         Recipe(tokens=4, heads=((0,), (), (), (1,))),
     ]
@@ -300,7 +300,7 @@ def test_questions_and_a_second_saying_are_weighed_as_the_model_attends() -> Non
 
 
 def test_a_long_memory_is_said_again_in_pieces_and_one_without_room_is_an_error() -> None:
-    engine = engine_of("llama", Recipe(tokens=4, score="reconstruction"))
+    engine = engine_of("llama", Recipe(tokens=4, score="reconstruction", residual=False))
     record = engine.encode_tokens([1, *(3 + n % 90 for n in range(199))])
     assert record["layers.0.key"].shape == (2, 4, 16)
     with pytest.raises(EngineError, match="no room after a memory of 256 tokens"):
