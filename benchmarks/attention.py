@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import click
@@ -331,35 +332,33 @@ def main(
         f"{shape}: {bench.parameters:,.1f} M parameters, {str(bench.model.dtype)[6:]}; gate: {report.verdict}, "
         f"difference {report.max_relative_logit_diff:.1e} ({time.perf_counter() - start:.0f} s)"
     )
+    hardware = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread(s)"
+    if json_path is None and device == "cpu" and shape == "llama100m" and layers is None:
+        json_path = ROOT / "benchmarks" / "results" / "attention.json"
+    found = {
+        "benchmark": "attention",
+        "machine": machine() | {"device": hardware, "clock": clock},
+        "model": {"shape": shape, "parameters_m": round(bench.parameters, 1), "dtype": str(bench.model.dtype)[6:]},
+        "gate": report.as_dict(),
+        "tokens": {"memory": MEMORY, "question": QUESTION, "answer": length},
+    }
     rows: list[Row] = []
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("", total=len(memories) * len(batch))
-        for many in memories:
-            for size in batch:
-                rows += measure(
-                    bench,
-                    memories=many,
-                    batch=size,
-                    length=length,
-                    rounds=rounds if many < 100 else max(1, rounds // 3),
-                    tell=lambda text: progress.update(task, description=text),
-                )
-                progress.advance(task)
-    hardware = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread(s)"
+        for many, size in product(memories, batch):
+            rows += measure(
+                bench,
+                memories=many,
+                batch=size,
+                length=length,
+                rounds=rounds if many < 100 else max(1, rounds // 3),
+                tell=lambda text: progress.update(task, description=text),
+            )
+            progress.advance(task)
+            if json_path:  # after each size: the next may take an hour
+                json_path.parent.mkdir(parents=True, exist_ok=True)
+                json_path.write_text(json.dumps(found | {"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
     console.print(_table(rows, f"{shape} on {hardware}: memories of {MEMORY} tokens (in brackets: without placing)"))
-    if json_path is None and device == "cpu" and shape == "llama100m" and layers is None:
-        json_path = ROOT / "benchmarks" / "results" / "attention.json"
-    if json_path:
-        whole = {
-            "benchmark": "attention",
-            "machine": machine() | {"device": hardware, "clock": clock},
-            "model": {"shape": shape, "parameters_m": round(bench.parameters, 1), "dtype": str(bench.model.dtype)[6:]},
-            "gate": report.as_dict(),
-            "tokens": {"memory": MEMORY, "question": QUESTION, "answer": length},
-            "rows": [asdict(row) for row in rows],
-        }
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(whole, indent=2) + "\n")
 
 
 if __name__ == "__main__":
