@@ -75,9 +75,15 @@ def _m003_aliases(connection: Connection) -> None:
             connection.exec_driver_sql(statement)
 
 
+def _m004_worth_of_records(connection: Connection) -> None:
+    if not any(column["name"] == "worth" for column in inspect(connection).get_columns("record")):
+        connection.exec_driver_sql("ALTER TABLE record ADD COLUMN worth FLOAT NOT NULL DEFAULT 0")
+
+
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     2: _m002_quarantine_quotas_half_precision,
     3: _m003_aliases,
+    4: _m004_worth_of_records,
 }
 """The number that a step leads to, and the step. Never edit one that was released."""
 VERSION = max(STEPS)

@@ -1,13 +1,15 @@
 """The form of keys and values: explicit memories, one checksummed safetensors file per note and model.
 
-A cache: a record can always be made again from the words. A file is written and synced before the row that names it
-commits, so a row never names a file that is not whole. Files are written inside the transaction of their rows: whoever
-holds the writer's lock and sees a file without a row sees what a kill has left over, and deletes it at once.
+A cache under a budget of bytes: a record can always be made again from the words. A file is written and synced before
+the row that names it commits, so a row never names a file that is not whole. Files are written inside the transaction
+of their rows: whoever holds the writer's lock and sees a file without a row sees what a kill has left over, and deletes
+it at once.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -18,13 +20,18 @@ from .database import Database
 from .errors import FormMismatch, StoreError
 from .form import Among, Cue, Encoder, Hit, Record
 from .note import Note, spoken
+from .packed import unpacked
 from .progress import applied
 from .schema import note, record
 from .statements import nums_of, rows_in, run_in
+from .worth import aged, drop_least, note_uses
 
-__all__ = ["KeysValues"]
+__all__ = ["BUDGET", "KeysValues"]
 
+BUDGET = 4 * 2**30
+"""Bytes that a store keeps unless it is told otherwise."""
 _BATCH = 500
+_UNWRITTEN = 64  # files whose uses may wait to be written down, for the next record that is
 
 
 class KeysValues:
@@ -33,13 +40,25 @@ class KeysValues:
     Args:
         database: holds the rows that name the files.
         encoder: makes records for one model; None to keep and forget only.
+        budget: most bytes that are kept, for every model and scope together; what is worth the least goes, and is
+            made again when it is needed.
+        uses: counts uses of files until they are written down; shared by all handles of a store.
     """
 
     name = "keys-values"
 
-    def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        encoder: Encoder | None = None,
+        *,
+        budget: int = BUDGET,
+        uses: Counter[str] | None = None,
+    ) -> None:
         self._database = database
         self._encoder = encoder
+        self._budget = budget
+        self._uses: Counter[str] = Counter() if uses is None else uses
         self._files = database.record_files()
 
     def add(self, notes: Sequence[Note]) -> None:
@@ -57,11 +76,15 @@ class KeysValues:
         found = {
             num: whole for num, (file, digest) in stored.items() if (whole := self._load(file, digest)) is not None
         }
+        self._uses.update(stored[num][0] for num in found)
         missing = [item for item in notes if item.num not in found]
         if missing:
             fresh = dict(zip([i.num for i in missing], encoder.encode([spoken(i) for i in missing]), strict=True))
             self._store(fresh, encoder.fingerprint)
             found |= fresh
+        elif len(self._uses) >= _UNWRITTEN:
+            with self._database.writing() as connection:
+                note_uses(connection, self._uses)
         return [found[item.num] for item in notes]
 
     def remove(self, ids: Collection[str]) -> None:
@@ -178,7 +201,10 @@ class KeysValues:
             connection.execute(record.delete().where(*same))
             if rows:
                 connection.execute(record.insert(), rows)
-        # what was damaged; where it cannot be deleted now, the next `collect` says so
+            with self._database.overseeing(), self._database.reading() as every:
+                note_uses(every, self._uses)
+                dropped = [*dropped, *drop_least(every, self._budget)]
+        # what was damaged, and what there is no room for; where it cannot be deleted now, the next `collect` says so
         self.delete(self._files.paths(dropped))
 
     def _write(self, fresh: dict[int, Record], fingerprint: str) -> list[dict[str, object]]:
@@ -188,6 +214,7 @@ class KeysValues:
         contents = [
             save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()}) for whole in fresh.values()
         ]
+        now = aged()
         return [
             {
                 "note": num,
@@ -195,6 +222,7 @@ class KeysValues:
                 "file": file,
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "bytes": len(data),
+                "worth": now,
             }
             for num, file, data in zip(fresh, self._files.keep(contents), contents, strict=True)
         ]
@@ -205,7 +233,7 @@ def _directions(whole: Record) -> np.ndarray[tuple[int, ...], np.dtype[np.float3
     keys = sorted((name for name in whole if name.endswith(".key")), key=lambda name: int(name.split(".")[-2]))
     if not keys:
         return None
-    middle = np.asarray(whole[keys[len(keys) // 2]], np.float32)
+    middle = unpacked(whole, keys[len(keys) // 2])
     if not middle.shape[-2]:
         return None
     unit: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = middle / np.maximum(

@@ -178,5 +178,6 @@ record = Table(
     Column("file", String, nullable=False, unique=True),
     Column("sha256", String, nullable=False),
     Column("bytes", Integer, nullable=False),
+    Column("worth", Float, nullable=False),  # see worth.py
     sqlite_with_rowid=False,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from .postgres import Postgres
 from .progress import positions, reach
 from .quarantine import Quarantine
 from .quotas import Quotas
-from .records import KeysValues
+from .records import BUDGET, KeysValues
 from .schema import note
 from .selection import Chosen
 from .sqlite import SQLite
@@ -106,6 +107,8 @@ class Store:
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
         self.vectors: Embeddings | None = self.database.vectors(embedder) if embedder else None
+        self.record_budget = BUDGET  # of bytes of explicit memories
+        self._record_uses: Counter[str] = Counter()
         self._writes: Merging[_Write, list[Note]] = Merging(self._write_together)
         try:
             self._open()
@@ -120,7 +123,7 @@ class Store:
 
     def keys_values(self, encoder: Encoder | None = None) -> KeysValues:
         """Returns the form of explicit memories for one model."""
-        return KeysValues(self.database, encoder)
+        return KeysValues(self.database, encoder, budget=self.record_budget, uses=self._record_uses)
 
     # the four verbs
 

@@ -9,6 +9,7 @@ import click
 from ... import __version__
 from ...store.errors import TercetError
 from . import care, moving, reading, trust, writing
+from .calibrate import calibrate
 from .chat import chat
 from .graph import graph
 from .history import history
@@ -24,7 +25,7 @@ _SECTIONS = {
     "Remember": (writing.write, moving.import_, chat),
     "Look": (reading.read, reading.list_, reading.show_, reading.facts, timeline, history, graph, reading.stats),
     "Change": (writing.revise, writing.undo, trust.quarantine, trust.release, writing.forget),
-    "Care": (care.doctor, care.rebuild, limit, moving.export),
+    "Care": (care.doctor, care.rebuild, calibrate, limit, moving.export),
 }
 
 

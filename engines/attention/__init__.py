@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .recipe import EXACT, SMALL, Recipe
 from .report import Attention, GateReport
 
 if TYPE_CHECKING:
     from .engine import AttentionEngine, attention_engine
     from .examination import gate
 
-__all__ = ["Attention", "AttentionEngine", "GateReport", "attention_engine", "gate"]
+__all__ = ["EXACT", "SMALL", "Attention", "AttentionEngine", "GateReport", "Recipe", "attention_engine", "gate"]
 
 
 def __getattr__(name: str) -> object:

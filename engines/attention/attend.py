@@ -8,15 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 
-from ...store.errors import EngineError
 from ...store.form import Record
 from .capture import Layer
 from .function import Listener, listening
 from .merge import Reader
+from .placing import KnownAngles, place
 from .report import Attention
 
 __all__ = ["Bias", "attending"]
@@ -26,14 +25,22 @@ Bias = Literal["log_n"] | float
 
 @contextmanager
 def attending(
-    model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record], *, bias: Bias
+    model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record], *, bias: Bias, watch: bool = True
 ) -> Iterator[Attention]:
     """Opens a block inside which ``model`` attends to ``records``, in this context only.
 
     See `AttentionEngine.attend`; here the layers are given.
     """
-    rows = [number for number, layer in enumerate(layers) if layer.remembers]
-    attention = Attention(len(records), tuple(rows))
+    angles: KnownAngles = {}
+    read = {
+        number: slots
+        for number, layer in enumerate(layers)
+        if records
+        and layer.remembers
+        and (slots := place(model, layer, number, records, layers=len(layers), angles=angles))
+    }
+    rows = tuple(read) if records else tuple(number for number, layer in enumerate(layers) if layer.remembers)
+    attention = Attention(len(records), rows, watched=watch)
     listeners: dict[nn.Module, Listener | None] = dict.fromkeys(
         (model.get_submodule(layer.path) for layer in layers), None
     )
@@ -41,25 +48,19 @@ def attending(
         with listening(model, listeners):
             yield attention
         return
-    places, owners = _places(records)
     weight = -math.log(len(records)) if bias == "log_n" else float(bias)
-    for row, number in enumerate(rows):
-        layer = layers[number]
-        module = model.get_submodule(layer.path)
-        keys, values = (_stack(records, part, number, layer) for part in ("key", "value"))
-        device = next(module.parameters()).device
-        keys, values = keys.to(device), values.to(device)
-        if layer.rotation is not None:
-            keys = layer.rotation.turn(model, module, keys, places)
-        listeners[module] = Reader(
-            keys[None],
-            values[None],
-            owners.to(device),
-            places.to(device),
+    for row, (number, slots) in enumerate(read.items()):
+        listeners[model.get_submodule(layers[number].path)] = Reader(
+            slots.keys[None],
+            slots.values[None],
+            slots.owners,
+            slots.places,
             weight,
-            layer.window,
+            layers[number].window,
             row,
             attention,
+            slots.offsets,
+            slots.heads,
         )
     with listening(model, listeners):
         yield attention
@@ -70,26 +71,3 @@ def attending(
             RuntimeWarning,
             stacklevel=5,
         )
-
-
-def _places(records: Sequence[Record]) -> tuple[Tensor, Tensor]:
-    """Returns position and owner of every token: all memories end at -1, beside each other."""
-    lengths = [record["tokens"].shape[0] for record in records]
-    places = torch.cat([torch.arange(-length, 0) for length in lengths])
-    return places, torch.repeat_interleave(torch.arange(len(records)), torch.tensor(lengths))
-
-
-def _stack(records: Sequence[Record], part: Literal["key", "value"], number: int, layer: Layer) -> Tensor:
-    """Returns the keys or values of all records for one layer, shape (KV heads, all tokens, width)."""
-    heads, width = layer.shape[0], layer.shape[1 if part == "key" else 2]
-    tensors = []
-    for record in records:
-        array = record.get(f"layers.{number}.{part}")
-        wanted = (heads, record["tokens"].shape[0], width)
-        if array is None or array.shape != wanted:
-            raise EngineError(
-                f"a record has {part}s of shape {None if array is None else array.shape} for layer {number}, "
-                f"this model needs {wanted}: it was made by another model; encode its text again"
-            )
-        tensors.append(torch.tensor(array))  # a copy: a stored array may be read-only
-    return torch.cat(tensors, 1).float()

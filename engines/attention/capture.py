@@ -19,7 +19,7 @@ from ...store.form import Record
 from .function import Call, Listener, Output, listening
 from .rotary import Rotation
 
-__all__ = ["Layer", "Seen", "trace", "write"]
+__all__ = ["Layer", "Seen", "trace", "whole", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,19 @@ class Seen:
 
     Attributes:
         module: the attention layer.
+        query: after rotary encoding, shape (heads, tokens, width).
         key: after rotary encoding, shape (KV heads, tokens, width).
         value: shape (KV heads, tokens, value width).
         window: the sliding window it was told, or None.
+        scaling: what products of queries and keys are multiplied by.
     """
 
     module: nn.Module
+    query: Tensor
     key: Tensor
     value: Tensor
     window: int | None
+    scaling: float
 
 
 def trace(model: PreTrainedModel, tokens: Sequence[int], *, start: int = 0) -> list[Seen]:
@@ -63,13 +67,15 @@ def trace(model: PreTrainedModel, tokens: Sequence[int], *, start: int = 0) -> l
     seen: list[Seen] = []
 
     def watch(call: Call) -> Output:
-        window = call.number("sliding_window")
+        window, scaling = call.number("sliding_window"), call.number("scaling")
         seen.append(
             Seen(
                 call.module,
+                call.query[0].clone(),
                 call.key[0].clone(),
                 call.value[0].clone(),
                 None if window is None else int(window),
+                call.query.shape[-1] ** -0.5 if scaling is None else scaling,
             )
         )
         return call.plain()
@@ -88,7 +94,7 @@ def trace(model: PreTrainedModel, tokens: Sequence[int], *, start: int = 0) -> l
 
 
 def write(model: PreTrainedModel, layers: Sequence[Layer], tokens: Sequence[int], *, drop: int = 0) -> Record:
-    """Returns the keys and values of ``tokens``, encoded alone.
+    """Returns all keys and values of ``tokens``, encoded alone, in full precision.
 
     Args:
         model: the model that will read them.
@@ -101,12 +107,19 @@ def write(model: PreTrainedModel, layers: Sequence[Layer], tokens: Sequence[int]
         (KV heads, tokens, width), and ``layers.N.value``, shape (KV heads, tokens, value width), both float32,
         which holds bfloat16 and float16 without loss.
     """
+    return whole(model, layers, trace(model, tokens), tokens, drop=drop)
+
+
+def whole(
+    model: PreTrainedModel, layers: Sequence[Layer], seen: Sequence[Seen], tokens: Sequence[int], *, drop: int
+) -> Record:
+    """Returns what `write` does, of a pass that was watched already."""
     record: dict[str, npt.NDArray[np.generic]] = {"tokens": np.asarray(tokens[drop:], np.int64)}
     places = torch.arange(len(tokens))
-    for number, (layer, seen) in enumerate(zip(layers, trace(model, tokens), strict=True)):
-        key = seen.key.float()
+    for number, (layer, one) in enumerate(zip(layers, seen, strict=True)):
+        key = one.key.float()
         if layer.rotation is not None:
-            key = layer.rotation.turn(model, seen.module, key, places, back=True)
+            key = layer.rotation.turn(model, one.module, key, places, back=True)
         record[f"layers.{number}.key"] = key[:, drop:].cpu().numpy()
-        record[f"layers.{number}.value"] = seen.value[:, drop:].float().cpu().numpy()
+        record[f"layers.{number}.value"] = one.value[:, drop:].float().cpu().numpy()
     return record

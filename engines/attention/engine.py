@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -11,22 +12,29 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from ...store.errors import EngineError, UnsupportedModel
 from ...store.form import Record
 from .attend import Bias, attending
-from .capture import write
+from .calibration import calibrated
+from .capture import Layer
 from .examination import examine
 from .fingerprint import fingerprint
+from .recipe import EXACT, SMALL, Recipe
 from .report import Attention, GateReport
+from .writing import encode
 
 __all__ = ["AttentionEngine", "attention_engine"]
 
 _tokenizers: WeakKeyDictionary[PreTrainedModel, PreTrainedTokenizerBase] = WeakKeyDictionary()
 
 
-def attention_engine(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase | None = None) -> AttentionEngine:
-    """Returns the attention engine of a model; after the first time for a model object it costs nothing.
+def attention_engine(
+    model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase | None = None, recipe: Recipe | None = None
+) -> AttentionEngine:
+    """Returns the attention engine of a model; after the first time for a model object it costs little.
 
     Args:
         model: a causal language model of transformers.
         tokenizer: its tokenizer; left out, it is loaded from where the model was loaded.
+        recipe: how its memories are written; left out, in 8 bits, and by the KV heads that ``tercet calibrate``
+            found for it, by all if it was not run.
 
     Raises:
         UnsupportedModel: the injection gate refused the model; the message says why.
@@ -44,7 +52,10 @@ def attention_engine(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBa
                 "pass tokenizer="
             ) from failure
         _tokenizers[model] = tokenizer
-    return AttentionEngine(model, tokenizer)
+    engine = AttentionEngine(model, tokenizer, recipe=SMALL if recipe is None else recipe)
+    if recipe is None and (found := calibrated(engine.model_fingerprint)) is not None:
+        return AttentionEngine(model, tokenizer, recipe=replace(SMALL, heads=found.heads))
+    return engine
 
 
 class AttentionEngine:
@@ -56,10 +67,11 @@ class AttentionEngine:
     Attributes:
         model: a causal language model of transformers.
         tokenizer: its tokenizer.
+        recipe: how memories are written; in full precision unless another is given.
         report: what the injection gate found.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, recipe: Recipe = EXACT) -> None:
         """Examines the model, once for each live model object.
 
         Raises:
@@ -73,13 +85,19 @@ class AttentionEngine:
             )
         self.model = model
         self.tokenizer = tokenizer
+        self.recipe = recipe
         self.report: GateReport = examination.report
-        self._layers = examination.layers
+        self.layers: tuple[Layer, ...] = examination.layers
 
     @property
     def fingerprint(self) -> str:
-        """Returns what records of this model are kept under; any change of the weights changes it."""
-        return fingerprint(self.model, self.tokenizer, self._layers)
+        """Returns what records of this model and recipe are kept under; any change of the weights changes it."""
+        return fingerprint(self.model, self.tokenizer, self.layers, self.recipe)
+
+    @property
+    def model_fingerprint(self) -> str:
+        """Returns what names the model, whatever the recipe."""
+        return fingerprint(self.model, self.tokenizer, self.layers)
 
     def encode(self, texts: Sequence[str]) -> list[Record]:
         """Returns one record for each text: its keys and values, encoded alone.
@@ -100,8 +118,8 @@ class AttentionEngine:
     def encode_tokens(self, tokens: Sequence[int], *, drop: int = 0) -> Record:
         """Returns the record of ``tokens``, encoded alone, without the first ``drop`` of them.
 
-        With ``drop=0`` a single record before an empty context is, logit for logit, the same as its tokens in the
-        prompt.
+        With ``drop=0``, and a recipe that keeps everything, a single record before an empty context is, logit for
+        logit, the same as its tokens in the prompt.
 
         Raises:
             EngineError: nothing is left, there are more tokens than the model's context holds, or the model is in
@@ -118,10 +136,12 @@ class AttentionEngine:
             raise EngineError(
                 "the model is in training mode, where dropout would be written into the memory: call model.eval()"
             )
-        return write(self.model, self._layers, tokens, drop=drop)
+        asked = self.recipe.questions if self.recipe.score == "probe" and self.recipe.tokens is not None else ()
+        questions = [self.tokenizer(question, add_special_tokens=False)["input_ids"] for question in asked]
+        return encode(self.model, self.layers, tokens, drop=drop, recipe=self.recipe, questions=questions)
 
     @contextmanager
-    def attend(self, records: Sequence[Record], *, bias: Bias = "log_n") -> Iterator[Attention]:
+    def attend(self, records: Sequence[Record], *, bias: Bias = "log_n", watch: bool = True) -> Iterator[Attention]:
         """Opens a block inside which the model attends to ``records`` beside its context.
 
         ``model(...)`` and ``model.generate(...)`` are called as ever, with or without a cache, padding or beams;
@@ -131,9 +151,10 @@ class AttentionEngine:
         ``asyncio.to_thread`` does. With left padding a plain ``model(...)`` needs ``position_ids``, as always.
 
         Args:
-            records: from `encode` or `encode_tokens` of a model with the same `fingerprint`; none at all is fine.
+            records: from `encode` or `encode_tokens` of a model with the same `model_fingerprint`; none at all is fine.
             bias: added to every memory logit; ``"log_n"`` is minus the logarithm of the number of records, which
                 keeps many memories from drowning the context.
+            watch: note how much attention each memory gets; without, reading is a little faster.
 
         Yields:
             how much attention each memory gets, to be read after a forward pass.
@@ -141,5 +162,5 @@ class AttentionEngine:
         Raises:
             EngineError: a record was made by another model.
         """
-        with attending(self.model, self._layers, records, bias=bias) as attention:
+        with attending(self.model, self.layers, records, bias=bias, watch=watch) as attention:
             yield attention

@@ -14,10 +14,11 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .capture import Layer
+from .recipe import EXACT, Recipe
 
 __all__ = ["fingerprint"]
 
-_FORMAT = 1  # of the records; a record of another format is made anew
+_FORMAT = 2  # of the records; a record of another format is made anew
 _TEMPLATE = "first token, text; first token dropped"
 _PASSING = ("_name_or_path", "transformers_version", "use_cache", "output_attentions", "output_hidden_states")
 _SAMPLES = 32  # values per tensor that are compared to notice a change
@@ -26,12 +27,14 @@ _hashes: WeakKeyDictionary[PreTrainedModel, tuple[str, str]] = WeakKeyDictionary
 _lock = threading.Lock()
 
 
-def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layers: Sequence[Layer]) -> str:
+def fingerprint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layers: Sequence[Layer], recipe: Recipe = EXACT
+) -> str:
     """Returns 64 hexadecimal digits that change with whatever changes a memory's keys and values.
 
     That is: weights, their dtype, the text settings of the model (rotary encoding, masks, norms, ...), the
-    tokenizer, the layers, the template that a memory is written with, and the format of the record. Hashing the
-    weights takes a second per gigabyte or two; it is done again only when they have changed.
+    tokenizer, the layers, the template and the recipe that a memory is written with, and the format of the
+    record. Hashing the weights takes a second per gigabyte or two; it is done again only when they have changed.
     """
     parts = {
         "format": _FORMAT,
@@ -43,6 +46,7 @@ def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, laye
         },
         "tokenizer": _tokenizer(tokenizer),
         "layers": [asdict(layer) for layer in layers],
+        "recipe": asdict(recipe),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -21,6 +21,7 @@ from functools import cache, partial
 
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
 from ...store.errors import UnsupportedModel
@@ -30,6 +31,7 @@ __all__ = ["Call", "Listener", "Output", "listening"]
 Output = tuple[Tensor, Tensor | None]  # (batch, queries, heads, value width), and the weights if asked for
 
 _BASES = ("sdpa", "eager")
+_SPECIAL = ("softcap", "s_aux", "position_bias", "cache")  # options of more than plain attention
 _PREFIX = "tercet_"
 
 
@@ -59,6 +61,14 @@ class Call:
         """Returns what the model's own attention function returns."""
         own = _own_function(type(self.module), self.base)
         return own(self.module, self.query, self.key, self.value, self.mask, **self.options)
+
+    @property
+    def standard(self) -> bool:
+        """Whether the base function is transformers' own for sdpa, asked for nothing but plain attention."""
+        special = self.options.get("dropout") or any(self.options.get(option) is not None for option in _SPECIAL)
+        if self.base != "sdpa" or special:
+            return False
+        return _own_function(type(self.module), self.base) is sdpa_attention_forward
 
     @property
     def causal(self) -> bool:

@@ -1,92 +1,228 @@
-"""One softmax over memories and context, in two parts.
+"""One softmax over memories and context, in parts.
 
-The model's own kernel computes the attention over the context. With ``l`` the log-sum-exp of the context's
-logits and ``s`` the logits of the memories, the joint softmax gives every memory token the weight
-``exp(s - L)`` and leaves the context's output the share ``exp(l - L)``, where ``L`` is the log-sum-exp of
-both. This is exact, also with capped logits and with attention sinks, and it says what each memory was given.
-All of it is computed in float32, whatever the model's dtype.
+A softmax over many keys is the mean of the softmaxes over parts of them, weighted by the softmax of the parts'
+log-sum-exps. Here the context is one part and every memory is one. So memories are read exactly, also with capped
+logits and with attention sinks, and the weights say, at next to no cost, what each memory was given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...store.errors import UnsupportedModel
+from . import kernels
 from .function import Call, Output
 from .report import Attention
 
 __all__ = ["Reader", "matmul_attention"]
 
-_SCORES = 2**24  # logits held at a time: 64 MiB
 _HIDDEN = -1e4  # a log-sum-exp below this means that the query saw no key: it is padding
 
 
-@dataclass(frozen=True, slots=True)
 class Reader:
     """Lets one attention layer read memories beside its context.
 
-    Attributes:
-        keys: rotated to their places, float32, shape (1, KV heads, tokens, width).
-        values: float32, shape (1, KV heads, tokens, value width).
-        owners: which memory each token belongs to, shape (tokens,).
-        places: position of each token, below zero, shape (tokens,).
-        bias: added to every memory logit.
-        window: the layer's sliding window in tokens, or None if it sees everything.
-        row: the layer's row in ``attention``.
-        attention: where the masses are noted.
+    All rows of a batch read the same memories. So their queries stand side by side as if they were one row, and the
+    memories are gone through once for all of them.
     """
 
-    keys: Tensor
-    values: Tensor
-    owners: Tensor
-    places: Tensor
-    bias: float
-    window: int | None
-    row: int
-    attention: Attention
+    def __init__(
+        self,
+        keys: Tensor,
+        values: Tensor,
+        owners: Tensor,
+        places: Tensor,
+        bias: float,
+        window: int | None,
+        row: int,
+        attention: Attention,
+        offsets: Tensor | None = None,
+        heads: Sequence[int] | None = None,
+    ) -> None:
+        """Lays the memories out beside each other, each padded to the longest.
+
+        Args:
+            keys: rotated to their places, shape (1, KV heads, tokens, width).
+            values: shape (1, KV heads, tokens, value width).
+            owners: which memory each token belongs to, ascending, shape (tokens,).
+            places: position of each token, below zero, shape (tokens,), or (KV heads, tokens) where heads differ.
+            bias: added to every memory logit.
+            window: the layer's sliding window in tokens, or None if it sees everything.
+            row: the layer's row in ``attention``.
+            attention: where the masses are noted.
+            offsets: added to the logits of each token, -inf where a KV head has none, shape (KV heads, tokens).
+            heads: which KV heads of the layer these are, if not all.
+        """
+        self._bias, self._window, self._row, self._attention = bias, window, row, attention
+        places = places.reshape(-1, places.shape[-1])
+        self._heads = None if heads is None else torch.tensor(heads, device=keys.device)
+        if offsets is not None:
+            offsets = offsets.float().clamp_min(kernels.LEAST)
+        lengths = torch.bincount(owners, minlength=attention.memories)
+        longest = int(lengths.max())
+        room = len(lengths) * longest
+        if room > len(owners):
+            # Each memory at the end of its own room. What is left of the room is zero, and hidden.
+            slots = torch.arange(len(owners), device=owners.device) + (
+                (owners + 1) * longest - lengths.cumsum(0)[owners]
+            )
+            if offsets is None:
+                offsets = keys.new_zeros(1, len(owners), dtype=torch.float32)
+            keys, values = _spread(keys, 2, slots, room), _spread(values, 2, slots, room)
+            offsets, places = _spread(offsets, 1, slots, room, kernels.LEAST), _spread(places, 1, slots, room)
+        parts = len(lengths) if attention.watched else 1
+        self._keys = keys.reshape(keys.shape[1], parts, -1, keys.shape[-1]).transpose(0, 1)
+        self._values = values.reshape(values.shape[1], parts, -1, values.shape[-1]).transpose(0, 1)
+        self._places = places.reshape(len(places), parts, 1, -1).transpose(0, 1).to(keys.device)
+        self._offsets = None if offsets is None else offsets.reshape(len(offsets), parts, 1, -1).transpose(0, 1)
 
     def __call__(self, call: Call) -> Output:
         """Returns the layer's output as if the memories stood before its context."""
         if call.options.get("position_bias") is not None:
             raise UnsupportedModel("its attention adds a learned position bias, which memories do not have")
-        output, weights = call.plain()
-        keys, values = self.keys.to(output.device), self.values.to(output.device)
-        masses = keys.new_zeros(keys.shape[2])
-        queries = keys.new_zeros(())
-        joined, shares = [], []
-        for start, stop in _spans(call, keys.shape[2]):
-            local = _log_sum_exp(call, start, stop)
-            seen = (local > _HIDDEN)[..., None]
-            sinks = call.tensor("s_aux")
-            if sinks is not None:
-                local = torch.logaddexp(local, sinks.float().reshape(1, -1, 1))
-            logits = _logits(call, call.query[:, :, start:stop], keys) + self.bias
-            if self.window is not None:
-                logits = logits.masked_fill(~self._within(self.window, call, start, stop), -torch.inf)
-            total = torch.logaddexp(local, logits.logsumexp(-1)).clamp_min(torch.finfo(torch.float32).min)
-            share = (local - total).exp()[..., None]
-            weight = (logits - total[..., None]).exp()
-            own = output[:, start:stop].transpose(1, 2).float()
-            joined.append((own * share + _weigh(weight, values)).transpose(1, 2))
-            shares.append(share)
-            masses = masses + (weight.detach() * seen).sum((0, 1, 2))
-            queries = queries + seen.sum()
-        self.attention.note(self.row, masses, self.owners, queries)
+        self._settle(call.query)
+        own = _own(call)
+        batch, groups = call.key.shape[:2]
+        spans = [
+            _Span(batch, groups, self._heads, start, stop)
+            for start, stop in kernels.spans(call.query, self._keys.shape[0] * self._keys.shape[2])
+        ]
+        joined, shares = zip(*(self._join(call, own, span) for span in spans), strict=True)
+        self._attention.reached = True
+        weights = own.weights
         if weights is not None:
-            weights = weights * torch.cat(shares, 2).to(weights.dtype)
-        return torch.cat(joined, 1).to(output.dtype), weights
+            whole = torch.ones_like(own.local)
+            parts = [span.back(share[-1:], whole) for span, share in zip(spans, shares, strict=True)]
+            weights = weights * torch.cat(parts, 2)[..., None].to(weights.dtype)
+        output = joined[0] if len(joined) == 1 else torch.cat(joined, 2)
+        return output.to(own.output.dtype).transpose(1, 2).contiguous(), weights
 
-    def _within(self, window: int, call: Call, start: int, stop: int) -> Tensor:
-        """Returns which memory tokens lie in the window of which query, shape (batch or 1, 1, queries, tokens)."""
+    def _settle(self, query: Tensor) -> None:
+        """Moves the memories, once, to where the layer computes, in the dtype that it computes in."""
+        if self._keys.dtype == query.dtype and self._keys.device == query.device:
+            return
+        self._values, self._places = self._values.to(query), self._places.to(query.device)
+        self._offsets = None if self._offsets is None else self._offsets.to(query.device)
+        self._heads = None if self._heads is None else self._heads.to(query.device)
+        self._keys = self._keys.to(query)
+
+    def _join(self, call: Call, own: _Own, span: _Span) -> tuple[Tensor, Tensor]:
+        """Returns a span of the output with the memories in it, and what share of each row each part has.
+
+        Shapes: (batch, heads, queries, value width) and (parts, KV heads that read, rows), the context last.
+        """
+        read, sums = kernels.attention(
+            span.rows(call.query).expand(self._keys.shape[0], -1, -1, -1),
+            self._keys,
+            self._values,
+            mask=self._mask(call, span),
+            scaling=call.number("scaling"),
+            cap=call.number("softcap"),
+        )
+        sums = sums + self._bias if self._bias else sums
+        shares = torch.cat((sums, span.rows(own.local))).softmax(0)
+        outputs = torch.cat((read, span.rows(own.output).to(read.dtype)))
+        joined = (outputs * shares[..., None]).sum(0, keepdim=True)
+        if self._attention.watched:
+            if own.seen is None:
+                self._attention.note(self._row, shares, span.cut(own.local).numel())
+            else:
+                self._attention.note(self._row, shares * span.rows(own.seen), span.cut(own.seen).sum())
+        return span.back(joined, own.output), shares
+
+    def _mask(self, call: Call, span: _Span) -> Tensor | None:
+        """Returns what is added to logits, in shape (parts, KV heads, rows, tokens) or with ones in it."""
+        if self._window is None:
+            return self._offsets
         positions = call.tensor("position_ids")
         if positions is None:
             raise UnsupportedModel("its sliding-window layers are not told the positions of their queries")
-        distance = positions[:, start:stop, None] - self.places.to(positions.device)
-        return (distance < window)[:, None]
+        heads = call.query.shape[1]
+        rows = span.rows(positions[:, None].expand(span.batch, heads, -1))[0, 0]
+        near = rows[:, None] - self._places < self._window
+        return near if self._offsets is None else self._offsets.where(near, kernels.LEAST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What a layer makes of its context alone.
+
+    Attributes:
+        output: shape (batch, heads, queries, value width).
+        local: log-sum-exp of its logits and sinks, float32, shape (batch, heads, queries).
+        seen: false for queries that are padding, in the shape of ``local``; None if none is.
+        weights: what the model's own function gave out beside the output, or None.
+    """
+
+    output: Tensor
+    local: Tensor
+    seen: Tensor | None
+    weights: Tensor | None
+
+
+def _own(call: Call) -> _Own:
+    """Computes a layer's own part: by a kernel that gives both, or by the model's function and its logits again."""
+    key, value, mask = _visible(call)
+    scaling, cap = call.number("scaling"), call.number("softcap")
+    weights = None
+    if call.standard:
+        output, local = kernels.attention(call.query, key, value, mask=mask, causal=call.causal, scaling=scaling)
+    else:
+        output, weights = call.plain()
+        output = output.transpose(1, 2)
+        local = kernels.log_sum_exp(call.query, key, mask=mask, causal=call.causal, scaling=scaling, cap=cap)
+    seen = None if mask is None or call.query.shape[2] == 1 else local.detach() > _HIDDEN
+    return _Own(output, _with_sinks(call, local), seen, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A span of queries, which can be put into one row for each KV head, and back.
+
+    Attributes:
+        batch: rows of the batch.
+        groups: KV heads.
+        readers: those of them that read memories, or None if all do.
+        start: the first query.
+        stop: the one after the last.
+    """
+
+    batch: int
+    groups: int
+    readers: Tensor | None
+    start: int
+    stop: int
+
+    def cut(self, tensor: Tensor) -> Tensor:
+        """Returns the span of a tensor of shape (batch, heads, queries, ...)."""
+        if self.stop - self.start == tensor.shape[2]:
+            return tensor
+        return tensor[:, :, self.start : self.stop]
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """Turns shape (batch, heads, queries, ...) into (1, KV heads that read, rows, ...)."""
+        part = self._rows(tensor)
+        return part if self.readers is None else part.index_select(1, self.readers)
+
+    def back(self, part: Tensor, whole: Tensor) -> Tensor:
+        """Undoes `rows`; heads that read nothing keep what they have in ``whole``."""
+        if self.readers is not None:
+            part = self._rows(whole).to(part.dtype).index_copy(1, self.readers, part)
+        shape = (self.batch, -1, self.stop - self.start, *part.shape[3:])
+        if self.batch == 1:
+            return part.reshape(shape)
+        return part.reshape(self.groups, *shape).transpose(0, 1).reshape(shape)
+
+    def _rows(self, tensor: Tensor) -> Tensor:
+        """Returns shape (1, KV heads, rows, ...)."""
+        part, rest = self.cut(tensor), tensor.shape[3:]
+        if self.batch > 1:
+            part = part.reshape(self.batch, self.groups, -1, self.stop - self.start, *rest).transpose(0, 1)
+        return part.reshape(1, self.groups, -1, *rest)
 
 
 def matmul_attention(call: Call) -> Output:
@@ -94,60 +230,36 @@ def matmul_attention(call: Call) -> Output:
 
     It is the second opinion from which the gate learns how far two right kernels differ in the model's dtype.
     """
-    parts = []
-    for start, stop in _spans(call, 0):
-        logits = _local_logits(call, start, stop)
-        total = logits.logsumexp(-1)
-        sinks = call.tensor("s_aux")
-        if sinks is not None:
-            total = torch.logaddexp(total, sinks.float().reshape(1, -1, 1))
-        weight = (logits - total[..., None]).exp().to(call.value.dtype)
-        parts.append(_weigh(weight, call.value[:, :, : logits.shape[-1]]).transpose(1, 2))
-    return torch.cat(parts, 1), None
+    key, value, mask = _visible(call)
+    output, local = kernels.products(
+        call.query,
+        key,
+        value,
+        mask=mask,
+        causal=call.causal,
+        scaling=call.number("scaling"),
+        cap=call.number("softcap"),
+    )
+    share = (local - _with_sinks(call, local)).exp()[..., None].to(output.dtype)
+    return (output * share).transpose(1, 2).contiguous(), None
 
 
-def _spans(call: Call, memory: int) -> Iterator[tuple[int, int]]:
-    """Yields spans of queries whose logits fit into the budget."""
-    batch, heads, queries, _ = call.query.shape
-    rows = max(1, _SCORES // (batch * heads * max(memory, call.key.shape[2])))
-    for start in range(0, queries, rows):
-        yield start, min(start + rows, queries)
-
-
-def _log_sum_exp(call: Call, start: int, stop: int) -> Tensor:
-    """Returns the log-sum-exp of the context's logits, sinks aside, shape (batch, heads, queries)."""
-    return _local_logits(call, start, stop).logsumexp(-1)
-
-
-def _local_logits(call: Call, start: int, stop: int) -> Tensor:
-    """Returns the logits of a span of queries against the context, -inf or the mask's least where hidden."""
-    queries = call.query.shape[2]
-    key = call.key
+def _visible(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Returns keys, values and mask as far as they go together."""
     if call.causal:
         # A static cache hands over keys that are not written yet; sdpa leaves them out in just this case.
-        key = key[:, :, :queries]
-    logits = _logits(call, call.query[:, :, start:stop], key)
-    if call.mask is not None:
-        mask = call.mask[..., : key.shape[2]].expand(-1, -1, queries, -1)[:, :, start:stop]
-        return logits.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else logits + mask.float()
-    if call.causal:
-        future = torch.ones(stop - start, key.shape[2], dtype=torch.bool, device=key.device).triu(start + 1)
-        return logits.masked_fill(future, -torch.inf)
-    return logits
+        queries = call.query.shape[2]
+        return call.key[:, :, :queries], call.value[:, :, :queries], None
+    return call.key, call.value, None if call.mask is None else call.mask[..., : call.key.shape[2]]
 
 
-def _logits(call: Call, query: Tensor, key: Tensor) -> Tensor:
-    """Returns scaled, capped logits in float32, shape (batch, heads, queries, keys); KV heads are shared."""
-    scaling, cap = call.number("scaling"), call.number("softcap")
-    batch, heads, queries, width = query.shape
-    grouped = query.float().reshape(batch, key.shape[1], -1, width)
-    logits = (grouped @ key.float().transpose(2, 3)).reshape(batch, heads, queries, -1)
-    logits = logits * (width**-0.5 if scaling is None else scaling)
-    return logits if cap is None else cap * torch.tanh(logits / cap)
+def _with_sinks(call: Call, local: Tensor) -> Tensor:
+    sinks = call.tensor("s_aux")
+    return local if sinks is None else torch.logaddexp(local, sinks.float().reshape(1, -1, 1))
 
 
-def _weigh(weight: Tensor, values: Tensor) -> Tensor:
-    """Returns the weighted sum of values, shape (batch, heads, queries, value width)."""
-    batch, heads, queries, tokens = weight.shape
-    grouped = weight.reshape(batch, values.shape[1], -1, tokens)
-    return (grouped @ values).reshape(batch, heads, queries, -1)
+def _spread(tensor: Tensor, dimension: int, slots: Tensor, room: int, rest: float = 0) -> Tensor:
+    """Returns a tensor of ``room`` slots along a dimension: its entries where they now stand, and the rest."""
+    shape = list(tensor.shape)
+    shape[dimension] = room
+    return tensor.new_full(shape, rest).index_copy(dimension, slots.to(tensor.device), tensor)

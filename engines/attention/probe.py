@@ -33,8 +33,9 @@ def check_kind(model: PreTrainedModel) -> None:
         raise UnsupportedModel("some of its weights are not loaded (they are on the meta device)")
     if getattr(model, "_is_stateful", False):
         raise UnsupportedModel("it is a hybrid: its recurrent state holds what keys and values do not")
-    if getattr(config, "kv_lora_rank", None):
-        raise UnsupportedModel("it uses latent attention (MLA), whose keys are made anew from a latent")
+    if getattr(config, "index_topk", None) or getattr(config, "index_topk_blocks", None):
+        # With fewer tokens than it selects it would pass every examination.
+        raise UnsupportedModel("it selects the keys that it attends to by an index of its own, which has no memories")
     kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if kinds:
         raise UnsupportedModel(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Attention", "GateReport"]
 
+_PENDING = 64  # calls of a layer whose shares are summed together
+_LARGE = 2**16  # shares that are summed at once
+
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
@@ -61,54 +64,70 @@ class Attention:
 
     Attributes:
         layers: numbers of the layers that read memories, counted from 0; the rows of `by_layer`.
+        memories: how many there are.
+        watched: whether shares are noted at all.
+        reached: whether a forward pass has read the memories.
     """
 
-    def __init__(self, memories: int, layers: tuple[int, ...]) -> None:
+    def __init__(self, memories: int, layers: tuple[int, ...], *, watched: bool = True) -> None:
         self.layers = layers
-        self._memories = memories
+        self.watched = watched
+        self.reached = False
+        self.memories = memories
         self._sums: list[Tensor | None] = [None] * len(layers)
-        self._queries: list[Tensor | None] = [None] * len(layers)
+        self._pending: list[list[Tensor]] = [[] for _ in layers]
+        self._queries: list[int | Tensor] = [0] * len(layers)
         self._lock = threading.Lock()
 
-    def note(self, row: int, masses: Tensor, owners: Tensor, queries: Tensor) -> None:
-        """Adds what one call of one layer gave.
+    def note(self, row: int, shares: Tensor, queries: int | Tensor) -> None:
+        """Adds what one call of one layer gave; nothing is waited for or copied from a GPU, and sums are put off.
 
         Args:
             row: the layer's place in `layers`.
-            masses: weight of each memory token, summed over rows, heads and queries, shape (tokens,).
-            owners: which memory each token belongs to, shape (tokens,).
-            queries: over how many rows, heads and queries was summed.
+            shares: of each memory and, last, of the context, zero where a query is padding, shape (memories + 1,
+                KV heads, rows).
+            queries: over how many rows, heads and queries, padding aside.
         """
-        sums = masses.new_zeros(self._memories).index_add(0, owners.to(masses.device), masses)
         with self._lock:
-            before, count = self._sums[row], self._queries[row]
-            self._sums[row] = sums if before is None else before + sums
-            self._queries[row] = queries if count is None else count + queries
+            pending = self._pending[row]
+            pending.append(shares.detach() if shares.requires_grad else shares)
+            self._queries[row] = self._queries[row] + queries
+            if len(pending) >= _PENDING or shares.numel() >= _LARGE:
+                self._sum(row)
 
-    @property
-    def reached(self) -> bool:
-        """Whether a forward pass has read the memories."""
-        return any(sums is not None for sums in self._sums)
+    def _sum(self, row: int) -> Tensor | None:
+        """Returns the sum of a layer's shares until now, shape (memories,); under the lock."""
+        import torch
+
+        pending, before = self._pending[row], self._sums[row]
+        if not pending:
+            return before
+        both = torch.cat(pending, 2)[:-1].sum((1, 2))
+        self._sums[row] = both if before is None else before + both
+        pending.clear()
+        return self._sums[row]
 
     @property
     def by_layer(self) -> npt.NDArray[np.float32]:
         """Returns the shares per layer, shape (layers, memories + 1), the context last; rows sum to one.
 
         Raises:
-            EngineError: nothing has read the memories yet.
+            EngineError: nothing has read the memories yet, or it was not watched.
         """
-        if not self._memories:
+        if not self.memories:
             return np.ones((len(self.layers), 1), np.float32)
+        if not self.watched:
+            raise EngineError("how much attention the memories got was not noted: attend with watch=True")
         with self._lock:
-            pairs = list(zip(self._sums, self._queries, strict=True))
+            pairs = [(self._sum(row), queries) for row, queries in enumerate(self._queries)]
         rows = []
         for sums, queries in pairs:
-            if sums is None or queries is None:
+            if sums is None:
                 raise EngineError(
                     "the memories have not been read: no forward pass of this model has ended in this block "
                     "(in another thread, generate must run inside contextvars.copy_context())"
                 )
-            shares = (sums / queries.clamp_min(1)).cpu().numpy()
+            shares = (sums / max(1, int(queries))).cpu().numpy()
             rows.append(np.append(shares, np.float32(1) - shares.sum(dtype=np.float32)))
         return np.asarray(rows, np.float32)
 

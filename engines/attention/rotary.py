@@ -15,7 +15,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-__all__ = ["Rotation", "find_rotation", "relative_difference"]
+__all__ = ["Angles", "Rotation", "find_rotation", "relative_difference"]
+
+
+Angles = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,31 @@ class Rotation:
     Attributes:
         path: name of the rotary module in the model.
         layer_type: what that module wants to be told, for example ``"sliding_attention"``, or None.
-        own: true for the apply function beside the model's code, false for the common half-split rotation of
-            the first dimensions.
+        own: true for the apply function beside the model's code, false for the common half-split rotation.
+        last: of the last dimensions, as latent attention (MLA) has it; else of the first.
     """
 
     path: str
     layer_type: str | None
     own: bool
+    last: bool = False
+
+    def angles(self, model: PreTrainedModel, keys: Tensor, places: Tensor) -> Angles:
+        """Returns cosines and sines of ``places``, float32 like ``keys``, each of shape (1, tokens, rotated width)."""
+        extra = () if self.layer_type is None else (self.layer_type,)
+        with torch.no_grad():
+            cos, sin = model.get_submodule(self.path)(keys[None], places.to(keys.device)[None], *extra)
+        return cos, sin
 
     def turn(
-        self, model: PreTrainedModel, layer: nn.Module, keys: Tensor, places: Tensor, *, back: bool = False
+        self,
+        model: PreTrainedModel,
+        layer: nn.Module,
+        keys: Tensor,
+        places: Tensor,
+        *,
+        back: bool = False,
+        angles: Angles | None = None,
     ) -> Tensor:
         """Returns ``keys`` rotated to ``places``, or, with ``back``, taken back from there.
 
@@ -44,19 +62,21 @@ class Rotation:
             keys: float32, shape (KV heads, tokens, width).
             places: position of each token, of any sign, shape (tokens,).
             back: undo the rotation.
+            angles: of ``places``, if they are known already.
         """
-        rotary = model.get_submodule(self.path)
-        places = places.to(keys.device)[None]
-        extra = () if self.layer_type is None else (self.layer_type,)
-        with torch.no_grad():
-            cos, sin = rotary(keys[None], places, *extra)  # (1, tokens, rotated width), float32 like the keys
+        cos, sin = self.angles(model, keys, places) if angles is None else angles
         if back:
             # YaRN scales cosine and sine by s; dividing both by s squared undoes rotation and scale together,
             # and leaves the dimensions alone that are not rotated.
             squared = cos.square() + sin.square()
             cos, sin = cos / squared, -sin / squared
+        if self.last:
+            width = cos.shape[-1]
+            _, turned = _half_split(keys[None, :1, :, -width:], keys[None, ..., -width:], cos, sin)
+            return torch.cat((keys[..., :-width], turned[0]), -1)
         apply = _own_apply(layer) if self.own else None
-        return (_half_split if apply is None else apply)(keys[None], keys[None], cos, sin)[1][0]
+        # It rotates queries too, and there are none: one head is the least that every model's own function takes.
+        return (_half_split if apply is None else apply)(keys[None, :1], keys[None], cos, sin)[1][0]
 
 
 def find_rotation(
@@ -102,6 +122,7 @@ def _candidates(model: PreTrainedModel, layer: nn.Module) -> Iterator[Rotation]:
             if _own_apply(layer) is not None:
                 yield Rotation(path, layer_type, own=True)
             yield Rotation(path, layer_type, own=False)
+            yield Rotation(path, layer_type, own=False, last=True)
 
 
 def _own_apply(layer: nn.Module) -> Callable[..., tuple[Tensor, Tensor]] | None:

@@ -268,13 +268,13 @@ def test_reading_leaves_the_records_as_they_are() -> None:
 
 
 def test_long_prompts_are_read_in_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tercet.engines.attention import merge
+    from tercet.engines.attention import kernels
 
     engine = shared_engine("mistral_sliding")
     record = engine.encode_tokens(NOTE)
     with engine.attend([record]) as whole:
         wanted = logits(engine, CONTEXT * 5)
-    monkeypatch.setattr(merge, "_SCORES", 700)  # a few queries at a time
+    monkeypatch.setattr(kernels, "_SCORES", 700)  # a few queries at a time
     with engine.attend([record]) as parts:
         assert far(logits(engine, CONTEXT * 5), wanted) <= 1e-5
     assert parts.masses[0] == pytest.approx(whole.masses[0], abs=1e-6)

@@ -73,7 +73,9 @@ def test_two_parts_merged_are_one_softmax(cap: float | None, sinks: Tensor | Non
     assert attention.masses == pytest.approx(shares, abs=2e-6)
 
 
-@pytest.mark.parametrize("family", ["glm4", "gemma3", "gpt_neox", "gpt_oss", "llama3_rope", "phi", "smollm3", "yarn"])
+@pytest.mark.parametrize(
+    "family", ["deepseek_v3", "glm4", "gemma3", "gpt_neox", "gpt_oss", "llama3_rope", "phi", "smollm3", "yarn"]
+)
 def test_keys_taken_off_their_places_and_put_elsewhere_are_those_encoded_there(family: str) -> None:
     model = tiny_model(family)
     layers = examine(model, tiny_tokenizer()).layers

@@ -1,7 +1,7 @@
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
-from typing import cast
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from tercet.engines.attention import GateReport, gate
 
 EXACT = [
     "cohere2",
+    "deepseek_v3",
     "gemma2",
     "gemma3",
     "glm4",
@@ -32,7 +33,7 @@ EXACT = [
 ]
 REFUSED = {
     "bloom": "attention interface is never called",
-    "deepseek_v3": "latent attention",
+    "deepseek_v32": "index of its own",
     "falcon_h1": "recurrent state",
     "gpt2": "absolute",
     "lfm2": "layers of the kind conv",
@@ -114,15 +115,14 @@ def test_the_layers_say_how_they_read() -> None:
 
 
 def test_memories_at_a_wrong_place_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tercet.engines.attention import attend
+    from tercet.engines.attention import placing
 
-    right = attend._places
+    right = placing._turned
 
-    def wrong(records: list[dict[str, object]]) -> tuple[torch.Tensor, torch.Tensor]:
-        places, owners = cast("Callable[..., tuple[torch.Tensor, torch.Tensor]]", right)(records)
-        return places - 1, owners
+    def wrong(part: placing._Part, *rest: Any) -> placing._Part:  # noqa: ANN401
+        return right(replace(part, places=part.places - 1), *rest)
 
-    monkeypatch.setattr(attend, "_places", wrong)
+    monkeypatch.setattr(placing, "_turned", wrong)
     report = examined(tiny_model("llama"))
     assert report.verdict == "refused"
     assert report.max_relative_logit_diff is not None

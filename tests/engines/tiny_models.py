@@ -44,6 +44,21 @@ _COMMON: dict[str, object] = {
 _ALTERNATING = ["sliding_attention", "full_attention"] * 2
 _ONE_HEAD_EACH: dict[str, object] = {"num_key_value_heads": 4}
 _GPT2: dict[str, object] = {"n_embd": 64, "n_layer": 4, "n_head": 4, "n_positions": 256}
+_LATENT: dict[str, object] = {
+    "kv_lora_rank": 16,
+    "q_lora_rank": 16,
+    "head_dim": 8,  # of what is rotated
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 12,
+    "num_key_value_heads": 4,
+    "moe_intermediate_size": 32,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+}
 _YARN: dict[str, object] = {
     "rope_type": "yarn",
     "factor": 4.0,
@@ -65,7 +80,11 @@ FAMILIES: dict[str, tuple[str, dict[str, object]]] = {
     "cohere2": ("cohere2", {"sliding_window": WINDOW, "layer_types": _ALTERNATING}),
     "deepseek_v3": (
         "deepseek_v3",
-        {"kv_lora_rank": 16, "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16, "v_head_dim": 16},
+        _LATENT,
+    ),
+    "deepseek_v32": (
+        "deepseek_v32",
+        _LATENT,
     ),
     "falcon_h1": ("falcon_h1", {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_state": 16}),
     "gemma2": ("gemma2", {"sliding_window": WINDOW, "layer_types": _ALTERNATING, "query_pre_attn_scalar": 16}),

@@ -77,7 +77,7 @@ def test_vectors_that_lag_behind_are_a_warning(folder: Path) -> None:
 
 
 def test_missing_files_of_explicit_memories_are_a_warning(folder: Path) -> None:
-    change(folder, "INSERT INTO record VALUES (1, 'model', 'gone.safetensors', 'x', 10)")
+    change(folder, "INSERT INTO record VALUES (1, 'model', 'gone.safetensors', 'x', 10, 0)")
     assert levels(check_store(folder))["keys-values"] == "warn"
 
 

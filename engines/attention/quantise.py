@@ -1,0 +1,96 @@
+"""Keys and values in few bits, and how far attention can be off by it.
+
+Keys share a scale per channel, before rotary encoding, because a few channels of keys are large in every token;
+values share one per token. With ``e`` the largest error of a logit, the attention that a query gives is off by a
+total variation of at most tanh(e / 2), and what it reads by at most 2 tanh(e / 2) R plus the largest error of a
+value, where R is the radius of the values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...store.form import Record
+from ...store.packed import pack, unpacked
+
+__all__ = ["logit_error", "output_error", "quantise", "restored", "weight_error"]
+
+_CHANNELS, _TOKENS = 1, 2  # the axes that share a scale: all tokens of a channel, all channels of a token
+
+
+def quantise(record: Record, *, bits: int | None) -> Record:
+    """Returns the record with its keys and values in 8 or 4 bits; with None as it is."""
+    if bits is None:
+        return record
+    packed: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+    for name, array in record.items():
+        if name.endswith((".key", ".value")):
+            axis = _CHANNELS if name.endswith(".key") else _TOKENS
+            packed |= pack(name, np.asarray(array, np.float32), bits=bits, axis=axis)
+        else:
+            packed[name] = array
+    return packed
+
+
+def restored(record: Record, name: str, *, device: torch.device | str = "cpu") -> Tensor:
+    """Returns keys or values of a record, float32; the bits travel to the device, and become numbers there.
+
+    In full precision on the CPU they may be the record's own: they are for reading only.
+    """
+    array = record[name]
+    # What was stored may be read-only, which torch does not know; so that alone is copied.
+    codes = (torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)).to(device)
+    scale = record.get(f"{name}.scale")
+    if scale is None:
+        return codes.float()
+    if codes.dtype == torch.uint8:
+        codes = torch.stack([codes & 15, codes >> 4], -1).flatten(-2).to(torch.int8) - 8
+    return codes.float() * torch.tensor(scale).to(device).float()
+
+
+def logit_error(record: Record, number: int, queries: Tensor, *, scaling: float) -> Tensor:
+    """Returns the largest possible error of a query's logits, whatever rotation lies between it and the keys.
+
+    A key is off by half a step at most in each channel, and a rotation keeps lengths: by Cauchy and Schwarz the
+    error is at most the lengths of query and half step multiplied.
+
+    Args:
+        record: from `quantise`.
+        number: of the layer.
+        queries: shape (KV heads of the record, queries, width).
+        scaling: what products of queries and keys are multiplied by; for YaRN times its attention factor, by
+            which keys grow when they are rotated.
+
+    Returns:
+        shape (KV heads, queries); zeros for a record in full precision.
+    """
+    scale = record.get(f"layers.{number}.key.scale")
+    if scale is None:
+        return queries.new_zeros(queries.shape[:-1])
+    steps = torch.tensor(scale, dtype=torch.float32)[:, 0]  # (KV heads, width)
+    error: Tensor = scaling * queries.float().norm(dim=-1) * steps.norm(dim=-1)[:, None] / 2
+    return error
+
+
+def weight_error(logits: Tensor) -> Tensor:
+    """Returns the largest possible total variation between two softmaxes whose logits differ by so much at most."""
+    return torch.tanh(logits / 2)
+
+
+def output_error(record: Record, number: int, logits: Tensor) -> Tensor:
+    """Returns the largest possible error of what is read from the memory alone, as a length.
+
+    Args:
+        record: from `quantise`.
+        number: of the layer.
+        logits: from `logit_error`, shape (KV heads, queries).
+    """
+    values = torch.from_numpy(unpacked(record, f"layers.{number}.value"))
+    scale = record.get(f"layers.{number}.value.scale")
+    steps = torch.zeros(1, 1, 1) if scale is None else torch.tensor(scale, dtype=torch.float32)
+    off: Tensor = (steps[..., 0] * values.shape[-1] ** 0.5 / 2).amax(-1)  # (KV heads,)
+    radius = (values - values.mean(1, keepdim=True)).norm(dim=-1).amax(-1) + off
+    error: Tensor = 2 * weight_error(logits) * radius[:, None] + off[:, None]
+    return error
