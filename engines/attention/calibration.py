@@ -10,7 +10,7 @@ from pathlib import Path
 from ...store.errors import EngineError
 from .recipe import Heads
 
-__all__ = ["Calibration", "calibrated", "calibration_file", "keep_calibration"]
+__all__ = ["Calibration", "any_calibration", "calibrated", "calibration_file", "keep_calibration"]
 
 _FORMAT = 1
 
@@ -57,6 +57,11 @@ def calibration_file(fingerprint: str) -> Path:
     """Returns where the calibration of a model is kept: in the user's data folder, ``$XDG_DATA_HOME/tercet``."""
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(home) / "tercet" / "heads" / f"{fingerprint}.json"
+
+
+def any_calibration() -> bool:
+    """Returns whether this user has calibrated any model; to be asked first, because a fingerprint takes longer."""
+    return calibration_file("any").parent.is_dir()
 
 
 def keep_calibration(found: Calibration) -> Path:

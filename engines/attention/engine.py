@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from ...store.errors import EngineError, UnsupportedModel
 from ...store.form import Record
 from .attend import Bias, attending
-from .calibration import calibrated
+from .calibration import any_calibration, calibrated
 from .capture import Layer
 from .examination import examine
 from .fingerprint import fingerprint
@@ -53,7 +53,8 @@ def attention_engine(
             ) from failure
         _tokenizers[model] = tokenizer
     engine = AttentionEngine(model, tokenizer, recipe=SMALL if recipe is None else recipe)
-    if recipe is None and (found := calibrated(engine.model_fingerprint)) is not None:
+    found = calibrated(engine.model_fingerprint) if recipe is None and any_calibration() else None
+    if found is not None:
         return AttentionEngine(model, tokenizer, recipe=replace(SMALL, heads=found.heads))
     return engine
 
