@@ -72,7 +72,8 @@ def locomo(folder: Path | None) -> list[Told]:
 
 def beam(folder: Path | None) -> list[Told]:
     """Returns the chats; questions without evidence are left out."""
-    places = sorted((data_folder(folder and folder / "beam", "beam") / "100K").iterdir(), key=lambda place: int(place.name))
+    chats_folder = data_folder(folder and folder / "beam", "beam") / "100K"
+    places = sorted(chats_folder.iterdir(), key=lambda place: int(place.name))
     chats = [recall_beam.read_chat(place) for place in places]
     return [Told(chat.drafts, [question.text for question in chat.questions if question.evidence]) for chat in chats]
 
