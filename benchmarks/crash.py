@@ -1,6 +1,6 @@
 """What is left of a memory after ``kill -9``, after power cuts, and on a disk that fails? Tercet and a naive design.
 
-    python benchmarks/crash.py [--cycles N] [--images N] [--stride N] [--json FILE]
+    python benchmarks/crash.py [--part kill|cut|fault] [--cycles N] [--images N] [--stride N] [--json FILE]
 
 **kill -9.** A process does random operations (write with a key, batches, revise, forget, erase, undo, explicit
 memories, checkpoints, rebuilds) and is killed at some moment, again and again on the same files, ten times per store.
@@ -30,9 +30,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -66,6 +65,15 @@ MOST = 45  # operations acknowledged until a kill
 LONGEST = 0.03  # seconds from there to the kill: an operation takes about as long
 NAIVE = "naive"
 TERCET = "Tercet"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is asked for: kills, images, and which calls fail (every so many-th)."""
+
+    cycles: int = 500
+    images: int = 5_000
+    stride: int = 1
 
 
 @dataclass(slots=True)
@@ -249,66 +257,86 @@ def table(title: str, unit: str, outcomes: dict[str, Outcome]) -> Table:
     return shown
 
 
+Stepping = Callable[[str, int], Callable[[], None]]
+
+
+def kills(home: Path, library: Path, sizes: Sizes, stepping: Stepping) -> dict[str, Outcome]:
+    """Both designs, killed."""
+    few = max(1, sizes.cycles // 5)
+    return {
+        TERCET: kill_tercet(home, sizes.cycles, stepping("kill -9", sizes.cycles)),
+        NAIVE: kill_naive(home, few, stepping("kill -9, naive", few)),
+    }
+
+
+def cuts(home: Path, library: Path, sizes: Sizes, stepping: Stepping) -> dict[str, Outcome]:
+    """Both designs and a careless setting of ours, without power."""
+    tenth = max(1, sizes.images // 10)
+    return {
+        TERCET: cut_tercet(home, library, sizes.images, "full", stepping("power cuts", sizes.images)),
+        f"{TERCET}, NORMAL": cut_tercet(home, library, tenth, "normal", stepping("power cuts, NORMAL", tenth)),
+        NAIVE: cut_naive(home, library, tenth, stepping("power cuts, naive", tenth)),
+    }
+
+
+def faults(home: Path, library: Path, sizes: Sizes, stepping: Stepping) -> dict[str, Outcome]:
+    """Every operation, on a disk that fails."""
+    return sweep(home, library, sizes.stride, stepping("faults", len(power_sweep.OPERATIONS)))
+
+
+PARTS = {
+    "kill": (kills, "kill -9", "kills"),
+    "cut": (cuts, "power cuts", "images"),
+    "fault": (faults, "calls", "calls"),
+}
+
+
+def keep(target: Path, part: str, sizes: Sizes, found: dict[str, Outcome], seconds: int) -> None:
+    """Puts one part into the file, beside the other parts that are in it already."""
+    whole: dict[str, Any] = json.loads(target.read_text()) if target.exists() else {"benchmark": "crash"}
+    outcomes = {name: one.as_dict() for name, one in found.items()}
+    whole[part] = {"asked": asdict(sizes), "seconds": seconds, "machine": machine(), "found": outcomes}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(whole, indent=2) + "\n")
+
+
 @click.command(help=(__doc__ or "").split("\n\n    ")[0])
+@click.option("--part", "parts", type=click.Choice(list(PARTS)), multiple=True, help="Only this one; may be repeated.")
 @click.option("--cycles", type=click.IntRange(min=1), default=500, help="Kills; the naive design gets a fifth.")
 @click.option("--images", "count", type=click.IntRange(min=1), default=5_000, help="Power cuts; others get a tenth.")
 @click.option("--stride", type=click.IntRange(min=1), default=1, help="Let only every so many-th call fail.")
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where the figures go.")
-def main(cycles: int, count: int, stride: int, target: Path | None) -> None:
-    """Runs it all, prints tables, and writes JSON after a full run or where it is told to."""
+def main(parts: tuple[str, ...], cycles: int, count: int, stride: int, target: Path | None) -> None:
+    """Runs part after part; each is printed and kept when it ends, in full runs or where a file is named."""
     if reason := why_not():
         raise click.ClickException(reason)
-    console, started = Console(), time.perf_counter()
+    console, sizes = Console(), Sizes(cycles, count, stride)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # before Python 3.13 servers do not know it
     get_context("forkserver").set_forkserver_preload(["children", "benchmarks.crash"])
     forkserver.ensure_running()
-    memory = Path("/dev/shm")  # a kill does not care what the disk is, and a power cut is made here
-    with (
-        Progress(console=console, transient=True) as progress,
-        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place,
-    ):
-        home = Path(place).resolve()
-        library, few, tenth = build(home), max(1, cycles // 5), max(1, count // 10)
-
-        def stepping(name: str, total: int) -> Callable[[], None]:
-            task = progress.add_task(name, total=total)
-            return lambda: progress.advance(task)
-
-        other = ThreadPoolExecutor(1)  # the faults have processes of their own
-        sweeping = other.submit(sweep, home, library, stride, stepping("faults", len(power_sweep.OPERATIONS)))
-        kills = {
-            TERCET: kill_tercet(home, cycles, stepping("kill -9", cycles)),
-            NAIVE: kill_naive(home, few, stepping("kill -9, naive", few)),
-        }
-        cuts = {
-            TERCET: cut_tercet(home, library, count, "full", stepping("power cuts", count)),
-            f"{TERCET}, NORMAL": cut_tercet(home, library, tenth, "normal", stepping("power cuts, NORMAL", tenth)),
-            NAIVE: cut_naive(home, library, tenth, stepping("power cuts, naive", tenth)),
-        }
-        faults = sweeping.result()
-        other.shutdown()
-    seconds = round(time.perf_counter() - started)
-    console.print(table("kill -9", "kills", kills))
-    console.print(table("power cuts", "images", cuts))
-    console.print(table("a failing call", "calls", faults))
-    for name, one in {TERCET: kills[TERCET], f"{TERCET}, cut": cuts[TERCET], **faults}.items():
-        for example in one.examples:
-            console.print(f"{name}: {example}", markup=False)
-    full = (cycles, count, stride) == (500, 5_000, 1)
-    if target is None and full:
+    if target is None and sizes == Sizes():
         target = ROOT / "benchmarks" / "results" / "crash.json"
-    if target:
-        whole = {
-            "benchmark": "crash",
-            "asked": {"cycles": cycles, "images": count, "stride": stride},
-            "seconds": seconds,
-            "machine": machine(),
-            "kill": {name: one.as_dict() for name, one in kills.items()},
-            "power_cut": {name: one.as_dict() for name, one in cuts.items()},
-            "fault": {name: one.as_dict() for name, one in faults.items()},
-        }
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(whole, indent=2) + "\n")
+    memory = Path("/dev/shm")  # a kill does not care what the disk is, and a power cut is made here
+    for part in parts or PARTS:
+        run, title, unit = PARTS[part]
+        started = time.perf_counter()
+        with (
+            Progress(console=console, transient=True) as progress,
+            tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place,
+        ):
+            home = Path(place).resolve()
+
+            def stepping(name: str, total: int, progress: Progress = progress) -> Callable[[], None]:
+                task = progress.add_task(name, total=total)
+                return lambda: progress.advance(task)
+
+            found = run(home, build(home), sizes, stepping)
+        console.print(table(title, unit, found))
+        for name, one in found.items():
+            for example in one.examples if name != NAIVE and "NORMAL" not in name else ():
+                console.print(f"{name}: {example}", markup=False)
+        if target:
+            keep(target, part, sizes, found, round(time.perf_counter() - started))
 
 
 if __name__ == "__main__":

@@ -66,9 +66,21 @@ def test_the_benchmark_writes_what_it_saw(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, asked, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     found = json.loads(target.read_text())
-    assert found["asked"] == {"cycles": 5, "images": 20, "stride": 200}
-    assert found["kill"]["Tercet"]["clean"] == 5
-    assert found["kill"]["Tercet"]["acknowledged"] > 5
-    assert found["power_cut"]["Tercet"]["clean"] == 20
-    assert all(one["clean"] == one["times"] > 0 for one in found["fault"].values())
+    assert found["kill"]["asked"] == {"cycles": 5, "images": 20, "stride": 200}
+    assert found["kill"]["found"]["Tercet"]["clean"] == 5
+    assert found["kill"]["found"]["Tercet"]["acknowledged"] > 5
+    assert found["cut"]["found"]["Tercet"]["clean"] == 20
+    assert all(one["clean"] == one["times"] > 0 for one in found["fault"]["found"].values())
     assert str(tmp_path) not in target.read_text()
+
+
+@pytest.mark.slow
+def test_a_part_that_is_run_again_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.write_text(json.dumps({"benchmark": "crash", "fault": "as it was"}))
+    asked = ["--part", "kill", "--cycles", "2", "--json", str(target)]
+    result = CliRunner().invoke(main, asked, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = json.loads(target.read_text())
+    assert found["fault"] == "as it was"
+    assert found["kill"]["found"]["Tercet"]["times"] == 2
