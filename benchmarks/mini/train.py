@@ -14,7 +14,9 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +37,7 @@ from tercet.engines.prompt import render
 STATE = "state.pt"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     for name, default in (("vocabulary", 1024), ("width", 128), ("layers", 6), ("heads", 4), ("kv-heads", 2)):
@@ -51,8 +53,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--text", type=float, default=3.0, help="megabytes of novels")
+    parser.add_argument("--stop", type=int, help="stop before this step, to go on another time")
     parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
     texts = novels(chosen.text)
@@ -86,12 +89,13 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
         for name, prompted in (("attention", False), ("prompt", True))
     }
     batches = Batches(course, tokenizer, texts)
+    stop = min(course.steps, chosen.stop or course.steps)
     loader: DataLoader[Batch] = DataLoader(
-        Subset(batches, range(begun, course.steps)),
+        Subset(batches, range(begun, stop)),
         batch_size=None,
         num_workers=chosen.workers,
         prefetch_factor=8 if chosen.workers else None,
-        collate_fn=_same,
+        collate_fn=cast(Callable[[list[Any]], Any], _same),
     )
     print(f"{sum(map(torch.numel, model.parameters())):,} parameters, {course.steps:,} steps on {device}", flush=True)
     losses: list[Tensor] = []
@@ -101,7 +105,7 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
             group["lr"] = chosen.rate * rate_at(step, course.steps)
         loss = loss_of(forward, model, batch, device)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         losses.append(loss.detach())
@@ -109,10 +113,10 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
             seconds = spent + time.monotonic() - start
             print(f"step {step + 1:6} {seconds:6.0f} s  loss {torch.stack(losses).mean():.3f}", flush=True)
             losses.clear()
-        if (step + 1) % chosen.every == 0 or step + 1 == course.steps:
+        if (step + 1) % chosen.every == 0 or step + 1 == stop:
             for name, test in tests.items():
                 print(f"   held out, {name}: {told(accuracy(model, test, device))}", flush=True)
-            model.save(chosen.folder, bos=0, eos=1)
+            model.save(chosen.folder, bos=batches.writer.bos, eos=batches.writer.eos)
             seconds = spent + time.monotonic() - start
             whole = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
             torch.save({**whole, "seconds": seconds}, state.with_suffix(".new"))
@@ -139,7 +143,7 @@ def inputs_of(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tenso
     return tokens, places, attention_mask(documents, memories, first, bias, dtype)
 
 
-def loss_of(forward: torch.nn.Module, model: Llama, batch: Batch, device: torch.device) -> Tensor:
+def loss_of(forward: Callable[..., Tensor], model: Llama, batch: Batch, device: torch.device) -> Tensor:
     """Returns the weighted loss of a batch."""
     weights = torch.from_numpy(batch.weights).to(device)[:, 1:]
     wanted = weights > 0

@@ -24,7 +24,10 @@ _MOVED = (
     "{s} moved from {a} to {v} in {w}. / In {w} {s} moved from {a} to {v}. / {s} left {a} for {v} in {w}. "
     "| In {w} {s} left {a} for {v}. / {s} moved to {v} from {a} in {w}."
 )
-_BEFORE = "Where did {s} live before {v}? / Where did {s} live before? / Where did {s} move from? | Where was the home of {s} before {v}?"
+_BEFORE = (
+    "Where did {s} live before {v}? / Where did {s} live before? / Where did {s} move from? "
+    "| Where was the home of {s} before {v}?"
+)
 _BEFORE_ME = (
     "Where did I live before {v}? / Where did I live before? / Where did I move from? | Where was my home before {v}?"
 )
