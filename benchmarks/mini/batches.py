@@ -13,7 +13,8 @@ from random import Random
 from tokenizers import Tokenizer
 from torch.utils.data import Dataset
 
-from ..worlds import KINDS, Split, make_world
+from ..worlds import KINDS, Question, Split, Told, make_world
+from ..worlds.world import ME
 from .documents import Batch, Document, Writer, pack
 
 __all__ = ["Batches", "Course", "held_out"]
@@ -109,13 +110,21 @@ def world_document(
             document = writer.attended((), world.questions, system=random.random() < 0.5)
         else:
             world = make_world(seed, split, notes=size, questions=2 if prompted else 1 + min(4, size), kinds=kinds)
-            notes = random.sample(world.notes, len(world.notes))
+            said = [note for note in world.notes if note.speaker == ME and note.facts]
+            turns = [_said(random.choice(said))] if split == "train" and said and random.random() < 0.2 else []
+            notes = [note for note in world.notes if not turns or note.text != turns[0].text]
             write = writer.prompted if prompted else writer.attended
-            document = write(notes, world.questions, system=random.random() < 0.25)
+            notes = random.sample(notes, len(notes))
+            document = write(notes, [*turns, *world.questions], system=random.random() < 0.25)
         if world.questions and len(document.tokens) <= length:
             return document
         most = max(1, size - 1) if world.questions else most
         seed += "'"
+
+
+def _said(note: Told) -> Question:
+    """Returns a turn in which the user tells something, which is then known from the conversation itself."""
+    return Question("statement", note.text, "I will remember that", (), ())
 
 
 def held_out(

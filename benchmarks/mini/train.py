@@ -40,10 +40,10 @@ STATE = "state.pt"
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    for name, default in (("vocabulary", 1024), ("width", 128), ("layers", 6), ("heads", 4), ("kv-heads", 2)):
+    for name, default in (("vocabulary", 1024), ("width", 128), ("layers", 5), ("heads", 4), ("kv-heads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--inner", type=int, default=384)
-    for name, default in (("steps", 5000), ("rows", 6), ("length", 256), ("notes", 5), ("seed", 0)):
+    for name, default in (("steps", 7000), ("rows", 4), ("length", 256), ("notes", 5), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--repeating", type=float, default=0.05, help="share of the steps for repetitions alone")
