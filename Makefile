@@ -1,8 +1,8 @@
-# make demo | test | fast | check | bench : each sets up what it needs in .venv first
+# make demo | test | fast | check | bench | mini : each sets up what it needs in .venv first
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test fast check bench clean
+.PHONY: demo test fast check bench mini clean
 
 demo: .venv/.local
 	$(BIN)/tercet demo
@@ -22,6 +22,15 @@ check: .venv/.dev
 ONLY ?= recall_locomo recall_beam recall_musique babi preferences timeline paths store forget together crash latency ppr embedding attention sweep
 bench: .venv/.dev
 	for name in $(ONLY); do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+# The small language model, from nothing: an hour and more on one core. A run that was stopped is taken up again.
+# SMOKE=1 goes the whole way with a tiny one in a minute. On a GPU: make mini MINI="--width 256 --layers 8 --inner 704
+# --heads 8 --kv-heads 4 --vocabulary 4096 --rows 96 --length 512 --steps 20000 --notes 8 --workers 14 --compile"
+MINI ?= $(if $(SMOKE),--steps 60 --every 30 --width 64 --layers 2 --inner 96 --vocabulary 600 --rows 2 --length 256 --text 0,)
+mini: .venv/.dev
+	$(BIN)/python benchmarks/mini/train.py build/$(if $(SMOKE),mini-smoke,mini) $(MINI)
+	$(BIN)/python benchmarks/explicit_memory.py --model build/$(if $(SMOKE),mini-smoke,mini) \
+		--questions $(if $(SMOKE),1,100) --json build/explicit_memory.json
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

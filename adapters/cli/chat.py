@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from ...sdk.dialogue import Dialogue, Reply
     from ...sdk.memory import Memory
 
-__all__ = ["STORIES", "STORIES_CANNOT", "chat"]
+__all__ = ["MINI_CAN", "STORIES", "STORIES_CANNOT", "chat"]
 
+MINI_CAN = (
+    "tercet-mini has 1.1 million parameters: it shows how memories reach a model. It answers short questions about what it "
+    "was told in plain sentences, and is wrong more often than right."
+)
 STORIES = Path(__file__).parent / "demo" / "stories260K"
-"""The small model that comes with Tercet."""
+"""A small real model, to show attention with."""
 STORIES_CANNOT = (
     "stories260K has 260,000 parameters and has read nothing but children's stories: it shows where attention goes, "
     "it cannot answer."
@@ -67,20 +71,18 @@ def chat(
 
     What is said is written to the memory, and what fits is recalled before each answer. Where nobody sits at a
     terminal, every line of standard input gets one answer. Without --model the small model that comes with Tercet
-    tells stories.
+    answers.
     """
     if endpoint and not name:
         raise click.UsageError("--endpoint needs --model, the name under which the server knows the model")
     from ...sdk.dialogue import Dialogue
 
-    if name is None:  # its context holds 512 tokens: a prompt full of memories would leave no room
-        attend, max_tokens = True, min(max_tokens, 60)
-        say(f"{STORIES_CANNOT} --model NAME talks with one that can.")
+    if name is None:
+        attend, max_tokens = True, min(max_tokens, 40)  # it reads memories best in attention, and is brief
+        say(f"{MINI_CAN} --model NAME talks with a larger one.")
     model = _model(name, endpoint)
     with session.open(new=True) as memory:
         begin = partial(Dialogue, memory, model, attend=attend, k=k, speaker=speaker, max_tokens=max_tokens)
-        if name is None:
-            begin = partial(begin, system="")
         with waiting(f"loading {model.name}"):
             dialogue = begin()
         _Conversation(session, memory, dialogue, begin).run()
@@ -89,10 +91,11 @@ def chat(
 def _model(name: str | None, endpoint: str | None) -> ChatModel:
     from ...engines.endpoint import EndpointModel
     from ...engines.local_model import LocalModel
+    from ...engines.mini import MINI
 
     if endpoint:
         return EndpointModel(endpoint, name or "", api_key=os.environ.get(_KEY))
-    return LocalModel(name or STORIES)
+    return LocalModel(name or MINI)
 
 
 class _Conversation:

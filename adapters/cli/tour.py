@@ -15,6 +15,7 @@ import click
 
 from ...store.errors import InvalidInput
 from . import steps
+from .answers import answer
 from .command import Command
 from .plain import safe_json
 from .screen import say, show
@@ -55,6 +56,7 @@ _OURS = (
         "Attention: the same memories as keys and values of a model",
         partial(steps.attend, question=steps.ALLERGY),
     ),
+    _Step("answer", "Answers: a small model of our own, without memory, with words and with attention", answer),
     _Step("revise", "Revise: new words, and the old ones in the history", steps.revise),
     _Step("forget", "Forget: gone from every form and file, with a receipt", steps.forget_house),
 )
@@ -131,7 +133,7 @@ def _theirs(transcript: Transcript) -> tuple[_Step, ...]:
         _Step("write", f"Write: dialogue {transcript.id!r} of the file", steps.write),
         *found,
         _Step("attend", _OURS[4].title, partial(steps.attend, question=str(last))),
-        _Step("forget", _OURS[6].title, partial(steps.forget, question=str(last))),
+        _Step("forget", _OURS[7].title, partial(steps.forget, question=str(last))),
     )
 
 

@@ -29,7 +29,7 @@ def test_the_demo_shows_what_it_promises(cli: Run, tmp_path: Path) -> None:
     result = cli("demo", "--json", "--keep", "kept.tercet")
     assert result.exit_code == 0, result.output
     steps = {step["step"]: step for step in json.loads(result.stdout)}
-    assert list(steps) == ["write", "read", "facts", "graph", "attend", "revise", "forget"]
+    assert list(steps) == ["write", "read", "facts", "graph", "attend", "answer", "revise", "forget"]
 
     assert steps["write"]["notes"] == 62
     assert steps["write"]["forms"]["vectors"] == 62
@@ -50,6 +50,13 @@ def test_the_demo_shows_what_it_promises(cli: Run, tmp_path: Path) -> None:
     shares = [one["share"] for one in steps["attend"]["attention"]]
     assert all(share > 0.001 for share in shares)
     assert sum(shares) + steps["attend"]["local"] == pytest.approx(1, abs=1e-3)
+
+    first, *_ = answers = steps["answer"]["answers"]
+    assert first["in attention"] == "Lisbon."
+    assert "Lisbon" not in first["no memory"]
+    assert [one["after"] for one in answers[-2:]] == ["revised", "forgotten"]
+    assert answers[-2]["in attention"] == "Porto."
+    assert "Porto" not in answers[-1]["in attention"]
 
     assert "every four months" in texts(steps["revise"])[0]
     assert steps["forget"]["receipt"]["erased"] is True

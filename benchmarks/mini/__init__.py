@@ -1,0 +1,1 @@
+"""The recipe of tercet-mini, a small language model that reads memories: see ``train.py``."""

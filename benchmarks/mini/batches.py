@@ -1,0 +1,139 @@
+"""What is learnt when: repetitions first, then questions about ever more notes, with some text all along.
+
+A batch depends on its number and the seed alone, so a run can be taken up again anywhere and any number of processes
+may make batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from tokenizers import Tokenizer
+from torch.utils.data import Dataset
+
+from ..worlds import KINDS, Question, Split, Told, make_world
+from ..worlds.world import ME
+from .documents import Batch, Document, Writer, pack
+
+__all__ = ["Batches", "Course", "held_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The course of training, in shares of it.
+
+    Attributes:
+        steps: how many batches there are.
+        rows: in a batch.
+        length: of a row, in tokens.
+        notes: most notes of a world, at the end.
+        seed: of everything.
+    """
+
+    steps: int
+    rows: int = 16
+    length: int = 256
+    notes: int = 8
+    seed: int = 0
+    repeating: float = 0.05
+    growing: float = 0.6
+
+
+class Batches(Dataset[Batch]):
+    """All batches of a course.
+
+    Args:
+        course: what is learnt when.
+        tokenizer: of the model.
+        texts: plain text to learn English from.
+    """
+
+    def __init__(self, course: Course, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+        self.course, self.texts = course, texts
+        self.writer = Writer(tokenizer)
+
+    def __len__(self) -> int:
+        return self.course.steps
+
+    def __getitem__(self, number: int) -> Batch:
+        course = self.course
+        random = Random(f"{course.seed} {number}")
+        grown = (number / course.steps - course.repeating) / (course.growing - course.repeating)
+        documents: list[Document] = []
+        length = course.length if grown > 0.5 else course.length // 2
+        rows = course.rows * course.length // length
+        room = rows * length
+        while room > 0:
+            document = self._document(random, grown, length, f"{course.seed}.{number}.{len(documents)}")
+            documents.append(document)
+            room -= len(document.tokens)
+        documents.sort(key=lambda one: -len(one.tokens))
+        return pack(documents, rows, length, self.writer.eos)
+
+    def _document(self, random: Random, grown: float, length: int, seed: str) -> Document:
+        """Returns one document of the stage that is reached: below 0 repetitions alone, at 1 whole worlds."""
+        if grown < 0 or random.random() < 0.1:
+            return self.writer.repeated(random, min(length, 96))
+        if self.texts and random.random() < 0.04:
+            text = random.choice(self.texts)
+            start = random.randrange(max(1, len(text) - 400))
+            return self._cut(self.writer.text(text[start : start + 400]), length // 2)
+        prompted = random.random() < 0.3 * min(1.0, 2 * grown)
+        most = 2 + round(min(1.0, grown) * (self.course.notes - 2))
+        kinds = KINDS if grown > 0.4 else ("one hop",)
+        return world_document(self.writer, random, seed, "train", prompted, most, length, kinds)
+
+    def _cut(self, document: Document, size: int) -> Document:
+        """Returns the beginning of a text."""
+        return Document(
+            document.tokens[:size], document.memories[:size], document.places[:size], document.weights[:size]
+        )
+
+
+def world_document(
+    writer: Writer,
+    random: Random,
+    seed: str,
+    split: Split,
+    prompted: bool,
+    most: int,
+    length: int,
+    kinds: Sequence[str] = KINDS,
+) -> Document:
+    """Returns a dialogue about a world of at most ``most`` notes; a smaller one where that does not fit."""
+    while True:
+        size = random.randint(max(1, most // 2), most)
+        if len(kinds) > 1 and random.random() < 0.04:  # nothing is remembered, so nothing is known
+            world = make_world(seed, split, notes=size, questions=2, kinds=("unanswerable",))
+            document = writer.attended((), world.questions, system=random.random() < 0.5)
+        else:
+            world = make_world(seed, split, notes=size, questions=2 if prompted else 1 + min(4, size), kinds=kinds)
+            said = [note for note in world.notes if note.speaker == ME and note.facts]
+            turns = [_said(random.choice(said))] if split == "train" and said and random.random() < 0.2 else []
+            notes = [note for note in world.notes if not turns or note.text != turns[0].text]
+            write = writer.prompted if prompted else writer.attended
+            notes = random.sample(notes, len(notes))
+            document = write(notes, [*turns, *world.questions], system=random.random() < 0.25)
+        if world.questions and len(document.tokens) <= length:
+            return document
+        most = max(1, size - 1) if world.questions else most
+        seed += "'"
+
+
+def _said(note: Told) -> Question:
+    """Returns a turn in which the user tells something, which is then known from the conversation itself."""
+    return Question("statement", note.text, "I will remember that", (), ())
+
+
+def held_out(
+    tokenizer: Tokenizer, *, notes: int, rows: int, length: int, prompted: bool, split: Split = "test"
+) -> Batch:
+    """Returns a batch of worlds to test on; all kinds of questions, ``notes`` notes at the most."""
+    writer, random = Writer(tokenizer), Random(f"held out {notes}")
+    documents = [
+        world_document(writer, random, f"held out {number}", split, prompted, notes, length)
+        for number in range(rows * 6)
+    ]
+    return pack(documents, rows, length, writer.eos)
