@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MINI_CAN", "STORIES", "STORIES_CANNOT", "chat"]
 
 MINI_CAN = (
-    "tercet-mini has 1.1 million parameters: it shows how memories reach a model. It answers short questions about what "
+    "tercet-mini has 1.1 million parameters: it shows how memories reach a model. It answers short questions on what "
     "it was told in plain sentences, and is wrong more often than right."
 )
 STORIES = Path(__file__).parent / "demo" / "stories260K"
