@@ -1,7 +1,8 @@
 """Memories as an ordinary prefix: their words are read once, and their cache stands before every prompt.
 
-Exact by construction for whatever transformers can generate with, and the form that serving engines share. In return
-the memories have an order, each prompt begins with their words, and every row of a batch holds a copy.
+Exact by construction for decoders whose whole state is keys and values (others are refused), and the form that serving
+engines share. In return the memories have an order, each prompt begins with their words, and every row of a batch holds
+a copy.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..store.errors import EngineError
+from ..store.errors import EngineError, UnsupportedModel
 
 __all__ = ["Prefix", "PrefixEngine"]
+
+_KINDS = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,20 @@ class PrefixEngine:
         """Reads ``tokens``.
 
         Raises:
-            EngineError: there are none.
+            UnsupportedModel: not all of the model's state is in keys and values.
+            EngineError: there are none, or the model is in training mode.
         """
         if not tokens:
             raise EngineError("a prefix needs at least one token: no text was given, or they are empty")
+        if self.model.training:
+            raise EngineError("the model is in training mode, where dropout changes what is read: call model.eval()")
+        config = self.model.config.get_text_config()
+        if getattr(self.model, "_is_stateful", False) or set(getattr(config, "layer_types", None) or ()) - _KINDS:
+            raise UnsupportedModel(f"{config.model_type} has a recurrent state, which a cache of keys does not hold")
         ids = torch.tensor([tokens], device=self.model.device)
         cache = DynamicCache()
         with torch.no_grad():
             self.model(ids, attention_mask=torch.ones_like(ids), past_key_values=cache, use_cache=True)
+        if cache.get_seq_length() != len(tokens):
+            raise UnsupportedModel(f"{config.model_type} does not put its keys and values into transformers' cache")
         return Prefix(ids, cache)

@@ -106,15 +106,14 @@ class Descent:
             links = []
             for item in notes:
                 for parent in item.parents:
-                    num, scope, held = there.get(parent, (0, "", None))
+                    num, scope, _ = there.get(parent, (0, "", None))
                     if not covers(item.scope, scope):
                         raise NoteNotFound(
                             f"no note {shown(parent)} in scope {item.scope!r}; a note can only be made of notes of its "
                             "own scope and below, or it would carry their words elsewhere"
                         )
-                    if held is not None:
-                        raise InvalidInput(
-                            f"note {parent} is in quarantine; nothing is made of it until it is released"
-                        )
                     links.append((item.num, num))
+            for parent, (_, _, held) in there.items():
+                if held is not None:
+                    raise InvalidInput(f"note {parent} is in quarantine; nothing is made of it until it is released")
             run_many(connection, "INSERT INTO derived (note, parent) VALUES (?, ?)", sorted(set(links)))

@@ -101,7 +101,7 @@ class Embeddings(ABC):
         curve: tuple[float, float] | None = getattr(self._embedder, "certainty", None)
         if curve is None or closest is None:
             return None if curve is None else 0.0
-        return 1 / (1 + math.exp(-(curve[0] * closest + curve[1])))
+        return 1 / (1 + math.exp(-max(-700.0, curve[0] * closest + curve[1])))  # no further: e to the 710th overflows
 
     def embed(self, question: str) -> Vector:
         """Returns the unit vector of a question, shape (dimensions,)."""

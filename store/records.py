@@ -31,7 +31,6 @@ __all__ = ["BUDGET", "KeysValues"]
 BUDGET = 4 * 2**30
 """Bytes that a store keeps unless it is told otherwise."""
 _BATCH = 500
-_UNWRITTEN = 64  # files whose uses may wait to be written down, for the next record that is
 
 
 class KeysValues:
@@ -82,9 +81,6 @@ class KeysValues:
             fresh = dict(zip([i.num for i in missing], encoder.encode([spoken(i) for i in missing]), strict=True))
             self._store(fresh, encoder.fingerprint)
             found |= fresh
-        elif len(self._uses) >= _UNWRITTEN:
-            with self._database.writing() as connection:
-                note_uses(connection, self._uses)
         return [found[item.num] for item in notes]
 
     def remove(self, ids: Collection[str]) -> None:

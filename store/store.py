@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from .aliases import Aliases
 from .changes import Change
 from .database import Database
 from .embeddings import Embeddings
-from .errors import CannotUndo, InvalidInput
+from .errors import CannotUndo, InvalidInput, StoreError
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
 from .lineages import Lineages
@@ -34,6 +34,7 @@ from .sqlite import SQLite
 from .triplets import Triplets
 from .turns import Turns
 from .words import Words
+from .worth import note_uses
 
 __all__ = ["Forgotten", "Store"]
 
@@ -341,8 +342,13 @@ class Store:
             reach(self.database, [form.name for form in chosen], self.notes.changes.last())
 
     def close(self) -> None:
-        """Closes the files."""
-        self.database.close()
+        """Closes the files; which explicit memories were used is written down, unless the store is busy."""
+        try:
+            if self._record_uses:
+                with suppress(StoreError), self.database.overseeing(), self.database.writing() as connection:
+                    note_uses(connection, self._record_uses)
+        finally:
+            self.database.close()
 
     def _open(self) -> None:
         with self.database.reading() as connection:

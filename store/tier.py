@@ -64,7 +64,8 @@ class Tier(Generic[K, V]):
     def put(self, key: K, value: V, nbytes: int) -> bool:
         """Keeps a value, if it is worth more than what would have to go for it.
 
-        A value that is kept already is replaced. This is no use of it: ask with `get` before.
+        A value that is kept already is replaced, or stays where the new one is refused. This is no use of it: ask with
+        `get` before.
 
         Args:
             key: of the value.
@@ -74,6 +75,7 @@ class Tier(Generic[K, V]):
         Returns:
             whether it is kept now.
         """
+        before = self._kept.get(key)
         self.drop([key], forget=False)
         worth = self._for_size(key, nbytes)
         going: dict[K, int] = {}
@@ -84,6 +86,10 @@ class Tier(Generic[K, V]):
             if lowest is None or lowest[0] >= worth:
                 for back, size in going.items():
                     self._note(back, size)
+                if before is not None:
+                    self._kept[key] = before
+                    self.nbytes += before[1]
+                    self._note(key, before[1])
                 return False
         for gone, size in going.items():
             dropped, _ = self._kept.pop(gone)

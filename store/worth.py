@@ -1,7 +1,8 @@
 """How much each explicit memory on disk is worth keeping: its uses, which age by the calendar, for its size.
 
 A use counts for one, and for half as much after each 30 days. Kept as a binary logarithm of half-lives since 1970, in
-which nothing has to be aged where nothing was used. The same rule as `Tier`'s, whose clock is uses.
+which nothing has to be aged where nothing was used. `Tier` has another clock, uses, and besides lets nothing in that is
+worth less than what would have to go; here a new record always goes in, and uses are forgotten with the row.
 """
 
 from __future__ import annotations

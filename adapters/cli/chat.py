@@ -61,11 +61,11 @@ _HELP = """/why          what the last answer stood on, and how much attention e
 @click.option("-k", "--count", "k", metavar="N", type=int, default=5, show_default=True, help="Most memories.")
 @click.option("--speaker", metavar="NAME", default="user", show_default=True, help="Who you are in the notes.")
 @click.option(
-    "--max-tokens", metavar="N", type=click.IntRange(1), default=256, show_default=True, help="Longest answer."
+    "--max-tokens", metavar="N", type=click.IntRange(1), help="Longest answer.  [default: 256; 40 without --model]"
 )
 @with_session
 def chat(
-    session: Session, name: str | None, endpoint: str | None, attend: bool, k: int, speaker: str, max_tokens: int
+    session: Session, name: str | None, endpoint: str | None, attend: bool, k: int, speaker: str, max_tokens: int | None
 ) -> None:
     """Talks with a model that remembers.
 
@@ -78,11 +78,11 @@ def chat(
     from ...sdk.dialogue import Dialogue
 
     if name is None:
-        attend, max_tokens = True, min(max_tokens, 40)  # it reads memories best in attention, and is brief
+        attend, max_tokens = True, max_tokens or 40  # it reads memories best in attention, and is brief
         say(f"{MINI_CAN} --model NAME talks with a larger one.")
     model = _model(name, endpoint)
     with session.open(new=True) as memory:
-        begin = partial(Dialogue, memory, model, attend=attend, k=k, speaker=speaker, max_tokens=max_tokens)
+        begin = partial(Dialogue, memory, model, attend=attend, k=k, speaker=speaker, max_tokens=max_tokens or 256)
         with waiting(f"loading {model.name}"):
             dialogue = begin()
         _Conversation(session, memory, dialogue, begin).run()

@@ -11,6 +11,7 @@ from typing import Literal
 from torch import nn
 from transformers import PreTrainedModel
 
+from ...store.errors import InvalidInput
 from ...store.form import Record
 from .capture import Layer
 from .function import Listener, listening
@@ -32,6 +33,7 @@ def attending(
     See `AttentionEngine.attend`; here the layers are given.
     """
     angles: KnownAngles = {}
+    weight = _weight(bias, len(records))
     read = {
         number: slots
         for number, layer in enumerate(layers)
@@ -48,7 +50,6 @@ def attending(
         with listening(model, listeners):
             yield attention
         return
-    weight = -math.log(len(records)) if bias == "log_n" else float(bias)
     for row, (number, slots) in enumerate(read.items()):
         listeners[model.get_submodule(layers[number].path)] = Reader(
             slots.keys[None],
@@ -71,3 +72,16 @@ def attending(
             RuntimeWarning,
             stacklevel=5,
         )
+
+
+def _weight(bias: Bias, count: int) -> float:
+    """Returns what is added to the logits of so many memories.
+
+    Raises:
+        InvalidInput: it is neither ``"log_n"`` nor a number below infinity.
+    """
+    if bias == "log_n":
+        return -math.log(max(1, count))
+    if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not bias < math.inf:
+        raise InvalidInput(f"bias is {bias!r}; it is 'log_n', or a number that is added to the logits of memories")
+    return float(bias)

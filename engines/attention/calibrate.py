@@ -29,6 +29,7 @@ from .writing import stored_bytes
 __all__ = ["calibrate"]
 
 _HELD_OUT = 0.25
+_LEAST_PAIRS = 8
 _BATCH = 32
 _TOKENS = 128  # of the memory whose bytes are told
 Visible = Sequence[Tensor]  # for each layer which KV heads read, bool, shape (KV heads,)
@@ -58,6 +59,11 @@ def calibrate(
     Raises:
         EngineError: memory does not help this model at all.
     """
+    if pairs < _LEAST_PAIRS or not (0 < keep <= 1 and 0 <= agree <= 1):
+        raise EngineError(
+            f"calibrating needs at least {_LEAST_PAIRS} pairs, and shares from 0 to 1 to keep and to agree in, not "
+            f"pairs={pairs}, keep={keep}, agree={agree}"
+        )
     chosen, held_out = make_pairs(engine.model, engine.tokenizer, pairs, texts=texts, seed=seed).split(
         pairs - int(pairs * _HELD_OUT)
     )
@@ -67,12 +73,7 @@ def calibrate(
     )
     order, full = trial.scored(everything)
     none = trial.told(_visible(engine, []))
-    gain = float((full - none).mean())
-    if not gain > 0:
-        raise EngineError(
-            f"memory does not help this model to answer (its answers are {-gain:.3f} nats a token more surprising with "
-            "it), so there is nothing to choose heads by; all of them keep memories, or give it texts that it knows"
-        )
+    gain = _helps(full, none)
     moved = float((full - none).square().mean())
 
     def enough(heads: Sequence[tuple[int, int]]) -> bool:
@@ -98,7 +99,7 @@ def _measured(engine: AttentionEngine, kept: Sequence[tuple[int, int]], held_out
     layers = engine.layers
     every = [(number, head) for number, layer in enumerate(layers) if layer.remembers for head in range(layer.shape[0])]
     none, full, few = (fresh.answers(_visible(engine, heads)) for heads in ([], every, kept))
-    gain = float((full.told - none.told).mean())
+    gain = _helps(full.told, none.told)
     heads: Heads = tuple(tuple(sorted(head for n, head in kept if n == number)) for number in range(len(layers)))
     return Calibration(
         fingerprint=engine.model_fingerprint,
@@ -114,6 +115,21 @@ def _measured(engine: AttentionEngine, kept: Sequence[tuple[int, int]], held_out
         bytes_all=stored_bytes(layers, SMALL, _TOKENS),
         bytes_kept=stored_bytes(layers, replace(SMALL, heads=heads), _TOKENS),
     )
+
+
+def _helps(full: Tensor, none: Tensor) -> float:
+    """Returns by how many nats a token memory makes answers less surprising.
+
+    Raises:
+        EngineError: it does not.
+    """
+    gain = float((full - none).mean())
+    if not gain > 0:
+        raise EngineError(
+            f"memory does not help this model to answer (its answers are {-gain:.3f} nats a token more surprising with "
+            "it), so there is nothing to choose heads by; all of them keep memories, or give it texts that it knows"
+        )
+    return gain
 
 
 def _divergence(true: _Answers, other: _Answers) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -61,16 +62,26 @@ def calibration_file(fingerprint: str) -> Path:
 
 def any_calibration() -> bool:
     """Returns whether this user has calibrated any model; to be asked first, because a fingerprint takes longer."""
-    return calibration_file("any").parent.is_dir()
+    try:
+        return calibration_file("any").parent.is_dir()
+    except (OSError, RuntimeError):  # a service without a home, or whose home it may not enter, has calibrated nothing
+        return False
 
 
 def keep_calibration(found: Calibration) -> Path:
-    """Writes a calibration where `calibrated` finds it, and returns the file."""
-    path = calibration_file(found.fingerprint)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    whole = path.with_suffix(".new")
-    whole.write_text(json.dumps({"format": _FORMAT} | asdict(found)) + "\n", encoding="utf-8")
-    whole.replace(path)
+    """Writes a calibration where `calibrated` finds it, and returns the file.
+
+    Raises:
+        EngineError: there is no data folder for this user, or nothing can be written there.
+    """
+    try:
+        path = calibration_file(found.fingerprint)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        whole = path.with_suffix(f".{secrets.token_hex(4)}.new")
+        whole.write_text(json.dumps({"format": _FORMAT} | asdict(found)) + "\n", encoding="utf-8")
+        whole.replace(path)
+    except (OSError, RuntimeError) as failure:
+        raise EngineError(f"cannot keep the calibration: {failure}; name a data folder in XDG_DATA_HOME") from failure
     return path
 
 
@@ -82,16 +93,14 @@ def calibrated(fingerprint: str) -> Calibration | None:
     """
     path = calibration_file(fingerprint)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        values = json.loads(text)
+        values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format") != _FORMAT or values["fingerprint"] != fingerprint:
             raise ValueError("another format or model")
         heads = tuple(tuple(int(head) for head in layer) for layer in values.pop("heads"))
         return Calibration(heads=heads, **values)
-    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+    except FileNotFoundError:
+        return None
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as failure:
         raise EngineError(
             f"{path} is no calibration that this version reads ({failure}); delete it, or run tercet calibrate again"
         ) from failure

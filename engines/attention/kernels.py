@@ -8,6 +8,7 @@ than keys, a mask on a GPU, any other device), matrix products compute the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -55,10 +56,18 @@ def attention(
             additive = None if mask is None else _additive(mask)
             output, sums = _flash_on_cpu(query, key, value, 0.0, causal, attn_mask=additive, scale=scaling)
             return output, sums
-        if query.device.type == "cuda" and query.dtype in _HALF and mask is None and width % 8 == 0 and width <= 256:
+        if mask is None and width % 8 == 0 and width <= 256 and query.dtype in _HALF and _has_flash(query.device):
             output, sums, *_ = _flash_on_cuda(query, key, value, 0.0, causal, False, scale=scaling)
             return output, sums
     return products(query, key, value, mask=mask, causal=causal, scaling=scaling, cap=cap)
+
+
+@cache
+def _has_flash(device: torch.device) -> bool:
+    """Whether a device is a GPU that flash attention was built for: Ampere or newer."""
+    if device.type != "cuda" or not torch.backends.cuda.is_flash_attention_available():
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def products(

@@ -49,8 +49,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.bits not in (8, 4, None):
             raise InvalidInput(f"bits is {self.bits!r}; a memory keeps 8, 4 or None (all)")
-        if self.tokens is not None and self.tokens < 1:
-            raise InvalidInput(f"tokens is {self.tokens}; a memory keeps at least one, or None (all)")
+        if self.tokens is not None and (type(self.tokens) is not int or self.tokens < 1):
+            raise InvalidInput(f"tokens is {self.tokens!r}; a memory keeps at least one, or None (all)")
         if self.score not in get_args(Score):
             raise InvalidInput(f"score is {self.score!r}; it is one of {', '.join(get_args(Score))}")
         if self.heads is not None and not any(self.heads):

@@ -146,6 +146,8 @@ def _only(record: Record, layers: Sequence[Layer], heads: Heads) -> Record:
         number < 0 or number >= layer.shape[0] for kept, layer in zip(heads, layers, strict=False) for number in kept
     ):
         raise InvalidInput(f"the recipe keeps heads {heads}, which are not those of a model of {len(layers)} layers")
+    if not any(kept and layer.remembers for kept, layer in zip(heads, layers, strict=True)):
+        raise InvalidInput(f"the recipe keeps heads {heads}, all of them in layers of this model that read no memories")
     present = np.zeros((len(layers), max(layer.shape[0] for layer in layers)), np.bool_)
     few: Arrays = {"tokens": record["tokens"], "heads": present}
     for number, kept in enumerate(heads):

@@ -11,7 +11,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tercet.engines.attention import EXACT, SMALL, AttentionEngine, Recipe, attention_engine
 from tercet.engines.attention.calibrate import _Trial, calibrate
-from tercet.engines.attention.calibration import Calibration, calibrated, calibration_file, keep_calibration
+from tercet.engines.attention.calibration import (
+    Calibration,
+    any_calibration,
+    calibrated,
+    calibration_file,
+    keep_calibration,
+)
 from tercet.engines.attention.pairs import make_pairs
 from tercet.engines.attention.recipe import Heads
 from tercet.engines.attention.writing import stored_bytes
@@ -171,3 +177,35 @@ def test_a_trained_model_needs_few_of_its_heads(name: str) -> None:
     assert found.bytes_kept < found.bytes_all
     assert len(tried) < 40
     assert calibrate(engine, pairs=64) == found
+
+
+@pytest.mark.parametrize("home", ["unknown", "closed"])
+def test_a_service_without_a_home_attends_all_the_same(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME")
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.") if home == "unknown" else PermissionError(13, home)
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert not any_calibration()
+    with pytest.raises(EngineError, match="XDG_DATA_HOME"):
+        keep_calibration(found_for("abc", ((0,),)))
+
+
+def test_a_file_that_is_no_text_is_named(data_home: Path) -> None:
+    path = keep_calibration(found_for("abc", ((0,),)))
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(EngineError, match="is no calibration"):
+        calibrated("abc")
+
+
+def test_memory_that_does_not_help_the_pairs_held_out_keeps_nothing() -> None:
+    engine = AttentionEngine(tiny_model("llama", seed=0), tiny_tokenizer())
+    with pytest.raises(EngineError, match="does not help"):
+        calibrate(engine, pairs=200, seed=2)
+
+
+@pytest.mark.parametrize("asked", [{"pairs": 3}, {"keep": 0.0}, {"agree": 1.5}])
+def test_a_calibration_needs_pairs_and_shares(asked: dict[str, float]) -> None:
+    with pytest.raises(EngineError, match="at least 8 pairs"):
+        calibrate(shared_engine("llama"), **asked)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Small memories: bits with their bounds, chosen tokens, chosen heads."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -350,3 +351,26 @@ def test_a_record_with_heads_of_another_model_is_an_error() -> None:
     for wrong in (record["heads"][:3], np.ones((4, 3), np.bool_)):
         with pytest.raises(EngineError, match="another model"):
             logits(engine, [record | {"heads": wrong}])
+
+
+@pytest.mark.parametrize("bias", [math.nan, math.inf, "log", None, True])
+def test_a_bias_is_a_number_below_infinity_or_log_n(bias: object) -> None:
+    engine = shared_engine("llama")
+    records = engine.encode_tokens([1, 5, 6, 7])
+    with pytest.raises(InvalidInput, match="bias is"), engine.attend([records], bias=bias):
+        pass
+
+
+def test_heads_of_layers_that_read_no_memories_are_refused() -> None:
+    engine = shared_engine("gemma3")
+    sliding = next(number for number, layer in enumerate(engine.layers) if not layer.remembers)
+    heads = tuple((0,) if number == sliding else () for number in range(len(engine.layers)))
+    small = AttentionEngine(engine.model, engine.tokenizer, recipe=Recipe(heads=heads))
+    with pytest.raises(InvalidInput, match="read no memories"):
+        small.encode_tokens([1, 5, 6, 7])
+
+
+@pytest.mark.parametrize("tokens", [2.5, "4", True, 0])
+def test_tokens_are_counted_in_whole_numbers(tokens: object) -> None:
+    with pytest.raises(InvalidInput, match="tokens is"):
+        Recipe(tokens=tokens)  # type: ignore[arg-type]

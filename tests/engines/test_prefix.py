@@ -3,7 +3,7 @@ import torch
 from tiny_models import shared_engine, tiny_model, tiny_tokenizer, words  # type: ignore[import-not-found]
 
 from tercet.engines.prefix import PrefixEngine
-from tercet.store.errors import EngineError
+from tercet.store.errors import EngineError, UnsupportedModel
 
 NOTE = [1, *range(10, 27)]
 CONTEXT = torch.tensor([[60, 71, 62, 73, 64, 75, 66]])
@@ -49,3 +49,15 @@ def test_a_prefix_of_nothing_is_refused() -> None:
     tokenizer.bos_token = None
     with pytest.raises(EngineError, match="at least one token"):
         PrefixEngine(tiny_model("qwen2"), tokenizer).encode([])
+
+
+@pytest.mark.parametrize("family", ["falcon_h1", "lfm2"])
+def test_a_state_that_is_not_all_keys_and_values_is_refused(family: str) -> None:
+    with pytest.raises(UnsupportedModel, match="recurrent state"):
+        PrefixEngine(tiny_model(family), tiny_tokenizer()).encode_tokens(NOTE)
+
+
+def test_a_model_in_training_mode_is_refused() -> None:
+    model = tiny_model("qwen2").train()
+    with pytest.raises(EngineError, match="training mode"):
+        PrefixEngine(model, tiny_tokenizer()).encode_tokens(NOTE)

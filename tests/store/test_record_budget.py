@@ -96,20 +96,22 @@ def test_old_uses_fade_and_uses_are_remembered_by_the_store(memory: Memories, mo
         assert kept(again) == {new.num, newest.num}
 
 
-def test_uses_are_written_down_in_the_end_also_where_nothing_new_is_encoded(memory: Memories) -> None:
+def test_uses_are_written_down_when_the_memory_is_closed(memory: Memories) -> None:
     ada: Memory = memory("ada", embedder=None)
-    notes = [ada.write(f"note number {number} of some") for number in range(70)]
+    notes = [ada.write(f"note number {number} of some") for number in range(3)]
     encoder = HashEncoder()
     ada._store.keys_values(encoder).records(notes)
 
-    def worths() -> list[float]:
-        with ada._store.database.reading() as connection:
-            return sorted(row[0] for row in connection.exec_driver_sql("SELECT worth FROM record"))
+    def worths(of: Memory) -> list[float]:
+        with of._store.database.reading() as connection:
+            return [row[0] for row in connection.exec_driver_sql("SELECT worth FROM record ORDER BY note")]
 
-    before = worths()
-    ada._store.keys_values(encoder).records(notes[:5])
-    assert worths() == before
-    ada._store.keys_values(encoder).records(notes)
-    after = worths()
-    assert after[0] == pytest.approx(before[0] + 1, abs=1e-3)  # used twice
-    assert after[-1] == pytest.approx(before[0] + math.log2(3), abs=1e-3)
+    before = worths(ada)
+    ada._store.keys_values(encoder).records(notes[1:])
+    ada._store.keys_values(encoder).records(notes[2:])
+    assert worths(ada) == before, "a read writes nothing"
+    ada.close()
+    after = worths(memory("ada", embedder=None))
+    assert after[0] == before[0]
+    assert after[1] == pytest.approx(before[1] + 1, abs=1e-3)  # used twice
+    assert after[2] == pytest.approx(before[2] + math.log2(3), abs=1e-3)

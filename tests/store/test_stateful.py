@@ -163,7 +163,8 @@ class Comparison(RuleBasedStateMachine):
                 self.handles[scope].forget(*ids)
             return
         receipt = self.handles[scope].forget(*ids, erase=erase)
-        assert receipt.erased == erase
+        # the role that tests log in to PostgreSQL as may not look into the server's files, and the receipt says so
+        assert receipt.erased == (erase and not self.memories.server)
         self._forgotten(receipt, {memo.lineage for memo in memos})
 
     @rule(scope=scopes, within=scopes, speaker=speakers)

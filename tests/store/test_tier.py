@@ -27,12 +27,11 @@ def test_the_budget_is_never_exceeded_and_every_byte_is_accounted_for(
         else:
             if what == "use":
                 tier.get(key)
-            model.pop(key, None)
             kept = tier.put(key, (number, size), size)
             assert kept or not went  # what is refused pushes nothing out
             for gone in went:
                 del model[gone]
-            if kept:
+            if kept:  # what is refused leaves what was there
                 model[key] = number, size
         assert tier.nbytes == sum(size for _, size in model.values()) <= budget
         assert len(tier) == len(model)
@@ -105,3 +104,17 @@ def test_a_dropped_one_and_its_uses_are_gone() -> None:
     tier.drop(["secret", "unknown"])
     assert tier.get("secret") is None
     assert tier.nbytes == 0
+
+
+def test_what_is_refused_leaves_the_value_before_where_it_was() -> None:
+    dropped: list[str] = []
+    tier: Tier[str, str] = Tier(100, on_drop=lambda key, value: dropped.append(value))
+    tier.get("a")
+    tier.put("a", "old", 40)
+    for _ in range(5):
+        tier.get("b")
+    tier.put("b", "b", 60)
+    assert not tier.put("a", "new", 90)
+    assert tier.get("a") == "old"
+    assert tier.nbytes == 100
+    assert dropped == []
