@@ -95,11 +95,12 @@ def _cut(
     tokens: list[int] = [
         token for text in texts for token in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     ]
-    if len(tokens) < length:
+    places = len(tokens) - length + 1
+    if places < count:  # the same stretch twice could choose heads and then be held out to measure them
         raise EngineError(
-            f"the texts have {len(tokens)} tokens; {length} at least are needed, and thousands are better"
+            f"the texts have {len(tokens)} tokens; {length + count - 1} at least are needed, and thousands are better"
         )
-    begins = random.integers(0, len(tokens) - length + 1, count)
+    begins = random.choice(places, count, replace=False)
     return torch.tensor([tokens[begin : begin + length] for begin in begins.tolist()])
 
 
