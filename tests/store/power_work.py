@@ -45,8 +45,8 @@ def state_of(store: Store) -> str:
                 continue
             # the store's name is made at random, and again where a power cut took the first moment of it
             but = " WHERE key <> 'store'" if name == "meta" else ""
-            # what a record is worth to the cache goes by the clock on the wall
-            columns = "note, fingerprint, file, sha256, bytes" if name == "record" else "*"
+            # a record that could not be read is made again, in another file; what it is worth goes by the wall clock
+            columns = "note, fingerprint, sha256, bytes" if name == "record" else "*"
             rows = sorted(map(repr, connection.exec_driver_sql(f"SELECT {columns} FROM {name}{but}").all()))
             digest.update(f"{name}: {rows}\n".encode())
     return digest.hexdigest()
