@@ -9,6 +9,7 @@ import random
 import secrets
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,9 @@ class Life:
         return []
 
     def _undo(self) -> None:
-        try:
-            self.memory.undo(self.memory._store.notes.changes.last())
-        except CannotUndo:  # the last thing was a forget
-            return
+        if last := self.memory._store.notes.changes.last():
+            with suppress(CannotUndo):  # the last thing was a forget
+                self.memory.undo(last)
 
 
 def _words(number: int, place: int, choose: random.Random) -> dict[str, Any]:
