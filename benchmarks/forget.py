@@ -65,7 +65,7 @@ def left_by(name: str, notes: Notes, secret: Sequence[int]) -> dict[str, object]
             for start in range(0, len(notes.texts), _BATCH):
                 opened.write(range(start, min(start + _BATCH, len(notes.texts))))
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            before = sum(sum(scan(folder, kind).values()) for kind in sought.values())
+            before = sum(sum(map(len, scan(folder, kind).values())) for kind in sought.values())
             start_time = time.perf_counter()
             opened.forget(secret)
             seconds = time.perf_counter() - start_time

@@ -56,7 +56,7 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
         left.append(f"files of explicit memories, until the next opening deletes them: {done.problem}")
     if scrubbed:
         steps += [Step(*step) for step in scrubbed.steps]
-        left += [*scrubbed.left, *_beside(store, needles[0])]
+        left += [*scrubbed.left, *_beside(store, scrubbed.sought)]
     return Receipt(
         store=name_of_store,
         notes=tuple(item.id for item in done.notes),
@@ -70,12 +70,12 @@ def forget(store: Store, chosen: Chosen, *, scope: str, erase: bool) -> Receipt:
     ).sealed()
 
 
-def _beside(store: Store, needles: Needles) -> list[str]:
+def _beside(store: Store, sought: Sequence[bytes]) -> list[str]:
     """What lies beside the store's folder and holds what was erased; nobody deletes a person's backups."""
     if not isinstance(store.database, SQLite):
         return []
     try:
-        found, _ = copies_beside(store.database.folder, needles.all)
+        found, _ = copies_beside(store.database.folder, sought)
     except (StoreError, OSError) as error:
         return [f"what lies beside the store, which could not be searched: {error}"]
     return [

@@ -29,7 +29,7 @@ def copies_beside(folder: Path, needles: Sequence[bytes]) -> tuple[dict[str, int
     if not needles:
         return {}, 0
     looked = [path for path in sorted(folder.parent.iterdir()) if path != folder and _may_be_copy(path)][:_MOST]
-    counts = {path.name: sum(scan(path, needles).values()) for path in looked}
+    counts = {path.name: sum(map(len, scan(path, needles).values())) for path in looked}
     return {name: count for name, count in counts.items() if count}, len(looked)
 
 

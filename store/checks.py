@@ -90,7 +90,7 @@ def empty_log(folder: Path) -> Finding:
     """Merges the full text and empties the write-ahead log, so that bytes of forgotten notes leave the files."""
     database = SQLite(folder)
     try:
-        done = scrub_file(database, Needles((), (), (), ()))
+        done = scrub_file(database, Needles((), (), ()))
     finally:
         database.close()
     if done.left:

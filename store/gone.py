@@ -82,7 +82,7 @@ def check_bytes(database: Database, words: Sequence[str]) -> Finding:
     found = scan(database.folder, sorted(one.encode() for one in spelt))
     kept = f"; {len(remaining)} of the words are in notes that remain, and prove nothing" if remaining else ""
     if found:
-        where = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
+        where = ", ".join(f"{len(those)} in {name}" for name, those in sorted(found.items()))
         return Finding("bytes", "fail", f"still found: {where}; remove them: tercet doctor --erase{kept}")
     return Finding("bytes", "warn" if kept else "ok", f"another process found none of {len(spelt)} byte strings{kept}")
 

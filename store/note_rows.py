@@ -21,6 +21,7 @@ WRITTEN = (*_PLAIN, "metadata", "facts", "lineage", "previous")
 """The columns of what `row` returns."""
 _plain = attrgetter(*_PLAIN)
 _DEFAULTS = asdict(Triplet("", "", ""))
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def query() -> Select[tuple[object, ...]]:
@@ -33,8 +34,8 @@ def query() -> Select[tuple[object, ...]]:
 
 def row(item: Note, lineage: str) -> tuple[object, ...]:
     """Returns the values of a note's row, in the order of `WRITTEN`."""
-    facts = _json([stated(fact) for fact in item.facts]) if item.facts else "[]"
-    metadata = _json(item.metadata) if item.metadata else "{}"
+    facts = _as_json([stated(fact) for fact in item.facts]) if item.facts else "[]"
+    metadata = _as_json(item.metadata) if item.metadata else "{}"
     return (*_plain(item), metadata, facts, lineage, item.before)
 
 
@@ -62,7 +63,3 @@ def same_content(item: Note, draft: Draft) -> bool:
 def stated(fact: Triplet) -> dict[str, object]:
     """Returns what of a caller's triplet is not a default, to keep rows small."""
     return {name: value for name, default in _DEFAULTS.items() if (value := getattr(fact, name)) != default}
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

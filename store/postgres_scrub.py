@@ -35,7 +35,7 @@ def scrub_server(database: Postgres, needles: Sequence[bytes]) -> Scrubbed:
     steps: list[tuple[str, str, str]] = []
     left = [_BEYOND]
     wrong = _rewritten(database, steps) + _moved_on(database, steps) + _searched(database, needles, steps)
-    return Scrubbed(tuple(steps), (*wrong, *left), not wrong)
+    return Scrubbed(tuple(steps), (*wrong, *left), not wrong, tuple(needles))
 
 
 def _rewritten(database: Postgres, steps: list[tuple[str, str, str]]) -> list[str]:
@@ -78,7 +78,7 @@ def _searched(database: Postgres, needles: Sequence[bytes], steps: list[tuple[st
     except StoreError as error:
         steps.append(("scan", "NOT done", str(error)))
         return [str(error)]
-    told = ", ".join(f"{count} in {name}" for name, count in sorted(found.items()))
+    told = ", ".join(f"{len(held)} in {name}" for name, held in sorted(found.items()))
     proof = f"another process looked for {len(needles)} byte strings in every file of the server: {told or '0 found'}"
     steps.append(("scan", "STILL FOUND" if found else "nothing found", proof))
     return [f"{name} of the server, where bytes were still found" for name in sorted(found)]

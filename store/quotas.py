@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
@@ -121,6 +122,7 @@ def _range(scope: str) -> tuple[str, str, str]:
     return scope, scope + "/", scope + "0"  # "0" is the character after "/"
 
 
-def _with_those_above(scope: str) -> list[str]:
+@lru_cache(1_024)  # a batch has few different scopes
+def _with_those_above(scope: str) -> tuple[str, ...]:
     parts = scope.split("/")
-    return ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    return tuple("/".join(parts[:length]) for length in range(1, len(parts) + 1))

@@ -16,19 +16,19 @@ __all__ = ["absent", "scan"]
 _SEARCH = Path(__file__).with_name("searching.py")
 
 
-def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, int]:
-    """Counts, in another process, how many of the needles each file below a folder holds; others are left out.
+def scan(folder: Path, needles: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """Returns, found by another process, the needles that each file below a folder holds; others are left out.
 
     Raises:
         StoreError: the scanning process failed, or could not be started; its message is passed on.
     """
-    return {name: len(places) for name, places in _marked(folder, needles).items()}
+    return {name: [needles[place] for place in places] for name, places in _marked(folder, needles).items()}
 
 
 def absent(folder: Path, needles: Sequence[bytes]) -> list[bytes]:
     """Returns the needles that no file below a folder holds, looked for as `scan` does."""
-    held = {place for places in _marked(folder, needles).values() for place in places}
-    return [needle for place, needle in enumerate(needles) if place not in held]
+    held = {needle for those in scan(folder, needles).values() for needle in those}
+    return [needle for needle in needles if needle not in held]
 
 
 def _marked(folder: Path, needles: Sequence[bytes]) -> dict[str, list[int]]:

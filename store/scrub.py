@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, column, select, table, text
+from sqlalchemy import Connection, select, text
 
 from .database import Database
 from .errors import StoreError
@@ -25,10 +25,11 @@ from .note import Note
 from .postgres import Postgres
 from .postgres_scrub import scrub_server
 from .scanning import scan
-from .schema import embedding, mention, meta, note, relation, triplet
+from .schema import embedding
 from .scrubbed import Scrubbed
 from .searching import Search
 from .sqlite import SQLite
+from .statements import batches
 from .synced import sync_folder
 
 __all__ = ["Needles", "held_elsewhere", "needles_of", "pieces_of", "scrub", "scrub_file"]
@@ -38,17 +39,17 @@ _MOST = 16  # words of a note
 _PIECE = 32  # bytes of a vector, so that a part of one is found too
 _LOG, _SEARCH, _FREE = "write-ahead log", "scan", "free space inside memory.db"
 _TOLD = 20  # notes whose words are looked for: each word costs a look through all that remains
-_ROWS = 2_000  # read at once
-_schema = table("sqlite_master", column("sql"))
-_KEPT: tuple[tuple[ColumnElement[int] | None, tuple[ColumnElement[Any], ...]], ...] = (
-    (note.c.num, (*(note.c[name] for name in ("text", "speaker", "source", "thread", "metadata", "facts", "key")),)),
-    (triplet.c.note, (triplet.c.subject, triplet.c.relation, triplet.c.object)),
-    (mention.c.note, (mention.c.name, mention.c.surface)),
-    (None, (relation.c.name,)),
-    (None, (meta.c.value,)),
-    (None, (_schema.c.sql,)),
-)
-"""What may hold words: the number of the note it is of, if of one, and the columns."""
+_ROWS = 500  # read at once
+_BETWEEN = "\x1f"  # the values of a row
+_KEPT = {
+    "note": ("text", "speaker", "source", "thread", "metadata", "facts", "key"),
+    "triplet": ("subject", "relation", "object"),
+    "mention": ("name", "surface"),
+    "relation": ("name",),
+    "meta": ("value",),
+    "sqlite_master": ("sql",),
+}
+"""The columns that may hold words, by table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +57,20 @@ class Needles:
     """Bytes that must not be found once a note is erased, by what they are.
 
     Attributes:
-        texts: the words as written.
-        pieces: middles of words out of everything a caller gave with a note; full text drops the beginnings that
-            neighbours share and the endings that stemming takes. Like the texts and the vectors, of twenty notes
+        words: texts as written, and middles of words out of everything a caller gave with a note; full text drops the
+            beginnings that neighbours share and the endings that stemming takes. Like the vectors, of twenty notes
             spread over all of them where there are more.
-        vectors: embeddings, whole and in pieces.
+        vectors: embeddings that no other note has, whole and in pieces.
         records: bytes out of the middle of explicit memories.
-
-    What remaining notes hold too is left out: finding it would prove nothing.
     """
 
-    texts: tuple[bytes, ...]
-    pieces: tuple[bytes, ...]
+    words: tuple[str, ...]
     vectors: tuple[bytes, ...]
     records: tuple[bytes, ...]
 
-    @property
-    def all(self) -> tuple[bytes, ...]:
-        """Returns every needle."""
-        return self.texts + self.pieces + self.vectors + self.records
+    def without(self, kept: Collection[str]) -> tuple[bytes, ...]:
+        """Returns all but the words that remaining notes hold too: finding those would prove nothing."""
+        return (*(word.encode() for word in self.words if word not in kept), *self.vectors, *self.records)
 
 
 def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path]) -> Needles:
@@ -86,14 +82,10 @@ def needles_of(database: Database, victims: Sequence[Note], files: Sequence[Path
             .where(embedding.c.note.in_([item.num for item in told]))
             .except_(select(embedding.c.vector).where(embedding.c.note.not_in(nums)))
         ).all()
-        texts = [item.text for item in told if len(item.text.encode()) >= _SHORTEST]
-        pieces = _pieces(told)
-        kept = held_elsewhere(connection, [*texts, *pieces], but=nums)
+    texts = {item.text for item in told if len(item.text.encode()) >= _SHORTEST}
+    pieces = {spelt for piece in _pieces(told) for spelt in (piece, piece.lower())}
     return Needles(
-        texts=tuple(words.encode() for words in texts if words not in kept),
-        pieces=tuple(
-            sorted({spelt.encode() for piece in pieces if piece not in kept for spelt in (piece, piece.lower())})
-        ),
+        words=tuple(sorted(texts | pieces)),
         vectors=tuple(piece for vector in vectors for piece in _cut(bytes(vector))),
         records=tuple(filter(None, map(_middle, files))),
     )
@@ -105,7 +97,7 @@ def scrub(database: Database, needles: Needles) -> Scrubbed:
     The notes are forgotten already: what goes wrong here is told, not raised, so that there is a receipt of it.
     """
     if isinstance(database, Postgres):
-        return scrub_server(database, needles.all)
+        return scrub_server(database, needles.without(_held(database, needles)))
     if isinstance(database, SQLite):
         return scrub_file(database, needles)
     raise TypeError(f"nobody knows how to erase in a {type(database).__name__}")
@@ -119,16 +111,24 @@ def scrub_file(database: SQLite, needles: Needles) -> Scrubbed:
     """
     steps: list[tuple[str, str, str]] = []
     left = [*_merged(database, steps), *_emptied(database, steps)]
-    found = _searched(database, needles, steps) if needles.all else {_FREE: 0}
-    if found:
-        steps = [step for step in steps if step[0] not in (_LOG, _SEARCH)]
-        left = [*_merged(database, []), *_rewritten(database, steps), *_emptied(database, steps)]
-        found = _searched(database, needles, steps) if needles.all else {}
-    if found is None:
-        left.append(f"what the scan would have proved: {steps[-1][2]}")
-    for name, count in sorted((found or {}).items()):
-        left.append(f"{name}, where {count} of the byte strings were still found")
-    return Scrubbed(tuple(steps), tuple(left), not left)
+    try:
+        sought, found = _looked(database, needles)
+        if found or not sought:
+            steps = [step for step in steps if step[0] != _LOG]
+            left = [*_merged(database, []), *_rewritten(database, steps), *_emptied(database, steps)]
+            found = scan(database.folder, sought) if sought else {}
+    except StoreError as error:
+        steps.append((_SEARCH, "FAILED", str(error)))
+        left.append(f"what the scan would have proved, here and beside the store: {error}")
+        return Scrubbed(tuple(steps), tuple(left), clean=False, sought=())
+    if sought:
+        told = ", ".join(f"{len(those)} in {name}" for name, those in sorted(found.items())) or "0 found"
+        proof = f"another process looked for {len(sought)} byte strings in every file: {told}"
+        steps.append((_SEARCH, "STILL FOUND" if found else "nothing found", proof))
+    left += [
+        f"{name}, where {len(those)} of the byte strings were still found" for name, those in sorted(found.items())
+    ]
+    return Scrubbed(tuple(steps), tuple(left), not left, sought)
 
 
 def _merged(database: SQLite, steps: list[tuple[str, str, str]]) -> list[str]:
@@ -171,22 +171,23 @@ def _emptied(database: SQLite, steps: list[tuple[str, str, str]]) -> list[str]:
     return []
 
 
-def _searched(database: SQLite, needles: Needles, steps: list[tuple[str, str, str]]) -> dict[str, int] | None:
-    """Has another process look for the needles; returns, per file, how many it holds, None if that failed."""
-    try:
-        found = scan(database.folder, needles.all)
-    except StoreError as error:
-        steps.append((_SEARCH, "FAILED", str(error)))
-        return None
-    told = ", ".join(f"{count} in {name}" for name, count in sorted(found.items())) or "0 found"
-    steps.append(
-        (
-            _SEARCH,
-            "STILL FOUND" if found else "nothing found",
-            f"another process looked for {len(needles.all)} byte strings in every file: {told}",
-        )
-    )
-    return found
+def _looked(database: SQLite, needles: Needles) -> tuple[tuple[bytes, ...], dict[str, list[bytes]]]:
+    """Looks for the needles in another process, and meanwhile in this one for those that prove nothing.
+
+    Returns:
+        (what proves something; what of it each file holds, others left out).
+
+    Raises:
+        StoreError: one of the two could not be done.
+    """
+    with ThreadPoolExecutor(1) as meanwhile:
+        kept = meanwhile.submit(_held, database, needles)
+        every = needles.without(())
+        seen = scan(database.folder, every) if every else {}
+        sought = needles.without(kept.result())
+    telling = set(sought)
+    found = {name: [needle for needle in those if needle in telling] for name, those in seen.items()}
+    return sought, {name: those for name, those in found.items() if those}
 
 
 def _sync_log(database: SQLite) -> None:
@@ -217,37 +218,26 @@ def pieces_of(told: str) -> list[str]:
     return [spelt for word in longest[:_MOST] for spelt in dict.fromkeys((word[2:8], word[2:8].lower()))]
 
 
-def held_elsewhere(connection: Connection, words: Collection[str], *, but: Collection[int] = ()) -> set[str]:
-    """Returns those of these strings that something else in the store holds too, in whatever case.
+def held_elsewhere(connection: Connection, words: Collection[str]) -> set[str]:
+    """Returns those of these strings that something in the store holds, in whatever case.
 
-    Finding them would prove nothing. That something else is other notes, what was derived of them, or the tables'
-    names.
-
-    Args:
-        connection: of the caller's transaction.
-        words: the strings.
-        but: numbers of the notes that do not count.
+    Finding them would prove nothing. That something is notes, what was derived of them, or the tables' names.
     """
     asked = list(words)
-    search, gone = Search([one.lower().encode() for one in asked]), set(but)
-    found: set[int] = set()
-    for owner, columns in _KEPT:
-        if columns[0] is _schema.c.sql and connection.dialect.name != "sqlite":
+    search, found = Search([one.lower().encode() for one in asked]), set[int]()
+    for table, columns in _KEPT.items():
+        if table == "sqlite_master" and connection.dialect.name != "sqlite":
             continue
-        query = select(*columns) if owner is None else select(owner, *columns)
-        for part in connection.execute(query).partitions(_ROWS):
-            told = ("\x00".join(str(value) for value in row if value is not None) for row in _of(part, owner, gone))
-            found |= search.within("\x00".join(told).lower().encode())
+        # one value a row: there are many rows, and making Python's values of them is what takes the time
+        told = f" || '{_BETWEEN}' || ".join(f"coalesce(\"{name}\", '')" for name in columns)
+        for part in batches(connection, f"SELECT {told} FROM {table}", _ROWS):
+            found |= search.within(_BETWEEN.join([value for (value,) in part]).lower().encode())
     return {asked[place] for place in found}
 
 
-def _of(part: Sequence[Row[*tuple[Any, ...]]], owner: object, gone: set[int]) -> Iterator[Sequence[object]]:
-    """Rows without those of notes that do not count."""
-    for row in part:
-        if owner is None:
-            yield tuple(row)
-        elif row[0] not in gone:
-            yield tuple(row)[1:]
+def _held(database: Database, needles: Needles) -> set[str]:
+    with database.overseeing(), database.reading() as connection:
+        return held_elsewhere(connection, needles.words)
 
 
 def _pieces(victims: Sequence[Note]) -> list[str]:

@@ -15,8 +15,10 @@ class Scrubbed:
         steps: where, what was done, and what shows it.
         left: what could not be reached or proved.
         clean: whether everything was done, and a search of the files found nothing.
+        sought: what was looked for: bytes of what was erased that nothing else in the store holds.
     """
 
     steps: tuple[tuple[str, str, str], ...]
     left: tuple[str, ...]
     clean: bool
+    sought: tuple[bytes, ...]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["insert", "numbered", "nums_of", "rows", "rows_in", "run", "run_in", "run_many"]
+__all__ = ["batches", "insert", "numbered", "nums_of", "rows", "rows_in", "run", "run_in", "run_many"]
 
 _BATCH = 500  # values in one statement
 
@@ -20,6 +20,13 @@ _BATCH = 500  # values in one statement
 def rows(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
     """Returns the rows of a query with these values for its ``?``."""
     return _done(connection, "execute", sql, values).fetchall()  # type: ignore[no-any-return]
+
+
+def batches(connection: Connection, sql: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Yields the rows of a query, so many at a time."""
+    cursor = _done(connection, "execute", sql, ())
+    while part := cursor.fetchmany(size):
+        yield part
 
 
 def run(connection: Connection, sql: str, *values: object) -> int:

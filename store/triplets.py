@@ -8,6 +8,7 @@ and forgetting the newer note brings the older fact back by itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -182,9 +183,7 @@ class Triplets:
 
     def _facts(self, item: Note) -> list[Triplet]:
         """What a note says: the caller's triplets; the extractor's where it adds something."""
-        given = [
-            Triplet(f.subject, f.relation, f.object, f.valid_from or item.happened, f.valid_to) for f in item.facts
-        ]
+        given = [f if f.valid_from or not item.happened else replace(f, valid_from=item.happened) for f in item.facts]
         known = {(fold(f.subject), fold(f.relation), fold(f.object)) for f in given}
         extracted = self._extractor.triplets(item) if self._extractor else []
         for fact in extracted:

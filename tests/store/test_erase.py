@@ -206,7 +206,7 @@ def test_a_file_that_could_not_be_written_anew_is_said(ada: Memory, monkeypatch:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(ada._store.database, "rewrite", full)
-    monkeypatch.setattr(scrub, "scan", lambda folder, needles: {"memory.db": 1})  # in the free part of a page
+    monkeypatch.setattr(scrub, "scan", lambda folder, needles: {"memory.db": needles[:1]})  # in the free part of a page
     receipt = ada.forget(note.id, erase=True)
     assert not receipt.erased
     assert proofs(receipt)["database"] == "NOT written anew"

@@ -114,7 +114,7 @@ def test_a_receipt_tells_what_could_not_be_erased(memory: Memories, monkeypatch:
 
     monkeypatch.setattr(SQLite, step, broken)
     if step == "rewrite":  # which is done where bytes are found
-        monkeypatch.setattr(scrub, "scan", lambda folder, needles: {"memory.db": 1})
+        monkeypatch.setattr(scrub, "scan", lambda folder, needles: {"memory.db": needles[:1]})
     receipt = ada.forget(note.id, erase=True)
     assert not receipt.erased
     assert "the disk is broken" in " ".join([*receipt.uncovered, *(one.proof for one in receipt.steps)])

@@ -42,13 +42,13 @@ def test_files_are_read_across_the_borders_of_blocks(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "file").write_bytes(bytes(border - 50) + needle + bytes(1000))
     (tmp_path / "empty").touch()
-    assert scan(tmp_path, [needle, b"not there at all"]) == {"below/file": 1}
+    assert scan(tmp_path, [needle, b"not there at all"]) == {"below/file": [needle]}
     assert absent(tmp_path, [needle, b"not there at all"]) == [b"not there at all"]
 
 
 def test_one_file_is_searched_and_what_is_not_there_is_told(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"xyz needle xyz")
-    assert scan(file, [b"needle"]) == {"file": 1}
+    assert scan(file, [b"needle"]) == {"file": [b"needle"]}
     with pytest.raises(StoreError, match="there is nothing at"):
         scan(tmp_path / "elsewhere", [b"needle"])
