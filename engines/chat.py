@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["ChatModel", "Message"]
+__all__ = ["ChatModel", "Message", "Tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,19 @@ class Message:
 
     role: str
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a model read and said, in its own tokens.
+
+    Attributes:
+        prompt: everything before the answer.
+        answer: those of the answer's words; the token that ends a turn is none of them.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
 
 
 class ChatModel(Protocol):
@@ -44,6 +57,8 @@ class ChatModel(Protocol):
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Iterator[str]:
         """Yields the model's next turn piece by piece; the pieces together are what `generate` returns.
+
+        A generator that returns `Tokens` lets a `Dialogue` say what each memory in attention did for the answer.
 
         Raises:
             EngineError: the model could not answer.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from safetensors import SafetensorError
 
 from ..store.errors import EngineError
-from .chat import Message
+from .chat import Message, Tokens
 from .encoder_files import require_torch
 from .quiet import no_progress_bars
 from .text_sink import TextSink, one_turn
@@ -125,8 +125,8 @@ class LocalModel:
         """
         return "".join(self.stream(messages, max_tokens=max_tokens))
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Generator[str, None, None]:
-        """Yields the model's next turn piece by piece; see `generate`.
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Generator[str, None, Tokens]:
+        """Yields the model's next turn piece by piece, and returns its tokens; see `generate`.
 
         The answer is made in a thread of its own, which attends to what is attended to where the first piece is
         asked for, and which ends with the iteration.
@@ -144,11 +144,15 @@ class LocalModel:
             daemon=True,
         )
         worker.start()
+        said = ""
         try:
-            yield from one_turn(sink, end="" if tokenizer.chat_template else _NEXT_USER)
+            for piece in one_turn(sink, end="" if tokenizer.chat_template else _NEXT_USER):
+                said += piece
+                yield piece
         finally:
             sink.closed = True
             worker.join()
+        return Tokens(tuple(tokens), tuple(sink.told(said)))
 
     def _layout(self, messages: Sequence[Message]) -> list[int]:
         """Returns the tokens of the prompt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,12 @@ class TextSink:
     def fail(self, error: Exception) -> None:
         """Takes note that the generation failed; the reader is told, unless it has left."""
         self._queue.put(None if isinstance(error, _ClosedError) else error)
+
+    def told(self, text: str) -> list[int]:
+        """Returns the first tokens: as few as it takes to say ``text``, spaces before it aside."""
+        sizes = range(len(self._tokens))
+        said = bisect_left(sizes, True, key=lambda size: self._decode(self._tokens[:size]).lstrip().startswith(text))
+        return self._tokens[:said]
 
     def __iter__(self) -> Iterator[str]:
         while (piece := self._queue.get()) is not None:

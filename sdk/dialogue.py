@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..engines.chat import ChatModel, Message
+from ..engines.attention.report import Effects, Shares
+from ..engines.chat import ChatModel, Message, Tokens
 from ..engines.prompt import compose
 from ..store.draft import checked_text
 from ..store.errors import InvalidInput, NoteNotFound, UnsupportedModel
@@ -37,14 +39,31 @@ class Reply:
         text: what the model said.
         recall: the memories it was given, best first; those that did not fit the budget are left out.
         attention: how much of the attention each of them got, in the recall's order, 0..1; what is missing to one
-            went to the prompt. None when the memories were words in the prompt.
+            went to the prompt. It also has the shares by layer and by head. None when the memories were words in the
+            prompt.
         note: what the user said, as it was written to memory.
     """
 
     text: str
     recall: Recall
-    attention: tuple[float, ...] | None
+    attention: Shares | None
     note: Note
+    _ablation: Callable[[], Effects] | None = field(default=None, repr=False, compare=False)
+
+    def effects(self) -> Effects:
+        """Returns how much likelier each memory made this answer, in the recall's order; runs the model again.
+
+        Raises:
+            InvalidInput: the memories were not in the model's attention, nothing was recalled or said, or one of
+                the notes that the answer stood on was forgotten or set aside since.
+            EngineError: the model failed.
+        """
+        if self._ablation is None:
+            raise InvalidInput(
+                "this answer has no effects to tell: no memory was in the model's attention, or the model does not "
+                "say what its tokens were; use Dialogue(attend=True) with a LocalModel"
+            )
+        return self._ablation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ class Dialogue:
         """
         if not checked_text(text, "the text").strip():
             raise InvalidInput("the text is empty; there is nothing to answer")
-        self._turns = [turn for turn in self._turns if not self._forgotten(turn)]
+        self._turns = [turn for turn in self._turns if not self._forgotten(turn.notes)]
         recall = self._recall(text)
         note = self._remember(text, self._speaker, "user")
         block = ""
@@ -124,25 +143,35 @@ class Dialogue:
             recall, block = self._as_words(recall)
         attention: Attention | None
         with recall.attend(self._model) if self._attend and recall else nullcontext() as attention:
-            answer = self._answer(compose(self._system, self._history, text, block), on_text)
+            answer, tokens = self._answer(compose(self._system, self._history, text, block), on_text)
+        stood_on = [note.id, *(id for turn in self._turns for id in turn.notes), *(one.id for one in recall.notes)]
         kept = [note.id]
         if answer.strip():
             kept.append(self._remember(answer, "assistant", "model").id)
         self._turns.append(_Turn((Message("user", text), Message("assistant", answer)), tuple(kept)))
         self._shorten()
-        masses = attention.masses if attention else ()
-        return Reply(answer, recall, masses if self._attend else None, note)
+        if not self._attend:
+            return Reply(answer, recall, None, note)
+        if attention is None or tokens is None or not tokens.answer:
+            return Reply(answer, recall, attention.masses if attention else Shares(), note)
+        return Reply(answer, recall, attention.masses, note, partial(self._effects, recall, tokens, stood_on))
 
     @property
     def _history(self) -> list[Message]:
         return [message for turn in self._turns for message in turn.messages]
 
-    def _forgotten(self, turn: _Turn) -> bool:
-        """Whether a note of the turn was forgotten or set aside since: the model must not see its words, either."""
+    def _forgotten(self, ids: Sequence[str]) -> bool:
+        """Whether one of the notes was forgotten or set aside since: the model must not see its words, either."""
         try:
-            return any(self._memory.get(id).held for id in turn.notes)
+            return any(self._memory.get(id).held for id in ids)
         except NoteNotFound:
             return True
+
+    def _effects(self, recall: Recall, tokens: Tokens, stood_on: Sequence[str]) -> Effects:
+        if self._forgotten(stood_on):
+            raise InvalidInput("a note that this answer stood on was forgotten or set aside since; ask again")
+        with recall.attend(self._model) as attention:
+            return attention.effects(tokens.prompt, tokens.answer)
 
     def _recall(self, text: str) -> Recall:
         """Returns memories that do not stand in the history anyway."""
@@ -155,13 +184,18 @@ class Dialogue:
         fitting = next(size for size in range(len(recall), -1, -1) if recall[:size].prompt() == block)
         return recall[:fitting], block
 
-    def _answer(self, messages: Sequence[Message], on_text: Callable[[str], None] | None) -> str:
-        pieces = []
-        for piece in self._model.stream(messages, max_tokens=self._max_tokens):
+    def _answer(self, messages: Sequence[Message], on_text: Callable[[str], None] | None) -> tuple[str, Tokens | None]:
+        """Returns what the model says, and, if it tells them, the tokens of it."""
+        pieces: list[str] = []
+        stream = iter(self._model.stream(messages, max_tokens=self._max_tokens))
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as end:
+                return "".join(pieces), end.value
             pieces.append(piece.replace("\x00", "\N{REPLACEMENT CHARACTER}"))  # a NUL could not be remembered
             if on_text:
                 on_text(pieces[-1])
-        return "".join(pieces)
 
     def _remember(self, text: str, speaker: str, origin: str) -> Note:
         now = datetime.now(UTC).replace(tzinfo=None)

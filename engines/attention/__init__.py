@@ -8,13 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .recipe import EXACT, SMALL, Recipe
-from .report import Attention, GateReport
+from .report import Attention, Effects, GateReport, Shares
 
 if TYPE_CHECKING:
     from .engine import AttentionEngine, attention_engine
     from .examination import gate
 
-__all__ = ["EXACT", "SMALL", "Attention", "AttentionEngine", "GateReport", "Recipe", "attention_engine", "gate"]
+__all__ = [
+    "EXACT",
+    "SMALL",
+    "Attention",
+    "AttentionEngine",
+    "Effects",
+    "GateReport",
+    "Recipe",
+    "Shares",
+    "attention_engine",
+    "gate",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 from torch import nn
@@ -13,6 +14,7 @@ from transformers import PreTrainedModel
 
 from ...store.errors import InvalidInput
 from ...store.form import Record
+from .ablation import effects
 from .capture import Layer
 from .function import Listener, listening
 from .merge import Reader
@@ -42,7 +44,8 @@ def attending(
         and (slots := place(model, layer, number, records, layers=len(layers), angles=angles))
     }
     rows = tuple(read) if records else tuple(number for number, layer in enumerate(layers) if layer.remembers)
-    attention = Attention(len(records), rows, watched=watch)
+    readers = [(layers[number].shape[0], slots.heads) for number, slots in read.items()]
+    attention = Attention(len(records), rows, watched=watch, readers=readers)
     listeners: dict[nn.Module, Listener | None] = dict.fromkeys(
         (model.get_submodule(layer.path) for layer in layers), None
     )
@@ -50,8 +53,9 @@ def attending(
         with listening(model, listeners):
             yield attention
         return
+    placed: dict[nn.Module, Reader] = {}
     for row, (number, slots) in enumerate(read.items()):
-        listeners[model.get_submodule(layers[number].path)] = Reader(
+        placed[model.get_submodule(layers[number].path)] = Reader(
             slots.keys[None],
             slots.values[None],
             slots.owners,
@@ -63,8 +67,12 @@ def attending(
             slots.offsets,
             slots.heads,
         )
-    with listening(model, listeners):
-        yield attention
+    attention.ablation = partial(effects, model, placed, len(records))
+    try:
+        with listening(model, listeners | placed):
+            yield attention
+    finally:
+        attention.ablation = None  # it holds the memories
     if not attention.reached:
         warnings.warn(
             "the memories were not read: no forward pass of this model ran in this block. Was another model object "

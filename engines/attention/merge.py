@@ -8,7 +8,9 @@ logits and with attention sinks, and the weights say, at next to no cost, what e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -58,6 +60,7 @@ class Reader:
             heads: which KV heads of the layer these are, if not all.
         """
         self._bias, self._window, self._row, self._attention = bias, window, row, attention
+        self._hidden: Tensor | None = None
         places = places.reshape(-1, places.shape[-1])
         self._heads = None if heads is None else torch.tensor(heads, device=keys.device)
         if offsets is not None:
@@ -79,6 +82,16 @@ class Reader:
         self._values = values.reshape(values.shape[1], parts, -1, values.shape[-1]).transpose(0, 1)
         self._places = places.reshape(len(places), parts, 1, -1).transpose(0, 1).to(keys.device)
         self._offsets = None if offsets is None else offsets.reshape(len(offsets), parts, 1, -1).transpose(0, 1)
+
+    def hiding(self, hidden: Tensor) -> Self:
+        """Returns a reader that notes nothing, and whose rows of a batch each see other memories.
+
+        Args:
+            hidden: true where a row does not see a memory, shape (batch, memories); the parts must be memories.
+        """
+        made = copy(self)
+        made._hidden, made._attention = hidden, Attention(self._attention.memories, (), watched=False)
+        return made
 
     def __call__(self, call: Call) -> Output:
         """Returns the layer's output as if the memories stood before its context."""
@@ -124,14 +137,19 @@ class Reader:
             cap=call.number("softcap"),
         )
         sums = sums + self._bias if self._bias else sums
+        if self._hidden is not None:
+            hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
+            sums = sums.masked_fill(hidden, -torch.inf)
         shares = torch.cat((sums, span.rows(own.local))).softmax(0)
         outputs = torch.cat((read, span.rows(own.output).to(read.dtype)))
         joined = (outputs * shares[..., None]).sum(0, keepdim=True)
         if self._attention.watched:
+            shape = (*shares.shape[:2], span.batch, call.query.shape[1] // span.groups, -1)
             if own.seen is None:
-                self._attention.note(self._row, shares, span.cut(own.local).numel())
+                self._attention.note(self._row, shares.reshape(shape), span.cut(own.local).numel())
             else:
-                self._attention.note(self._row, shares * span.rows(own.seen), span.cut(own.seen).sum())
+                noted = (shares * span.rows(own.seen)).reshape(shape)
+                self._attention.note(self._row, noted, span.cut(own.seen).sum())
         return span.back(joined, own.output), shares
 
     def _mask(self, call: Call, span: _Span) -> Tensor | None:
