@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["ChatModel", "Message", "Tokens"]
+__all__ = ["ChatModel", "Message", "Tokens", "drained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,13 @@ class ChatModel(Protocol):
             EngineError: the model could not answer.
         """
         ...
+
+
+def drained(stream: Iterator[str], take: Callable[[str], None]) -> Tokens | None:
+    """Hands every piece of a `ChatModel.stream` on, and returns the tokens that it returns, None if it does not."""
+    while True:
+        try:
+            piece = next(stream)
+        except StopIteration as end:
+            return end.value if isinstance(end.value, Tokens) else None
+        take(piece)

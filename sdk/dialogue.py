@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..engines.attention.report import Effects, Shares
-from ..engines.chat import ChatModel, Message, Tokens
+from ..engines.chat import ChatModel, Message, Tokens, drained
 from ..engines.prompt import compose
 from ..store.draft import checked_text
 from ..store.errors import InvalidInput, NoteNotFound, UnsupportedModel
@@ -23,9 +23,10 @@ from .recall import Recall
 if TYPE_CHECKING:
     from ..engines.attention import Attention
 
-__all__ = ["Dialogue", "Reply"]
+__all__ = ["SYSTEM", "Dialogue", "Reply"]
 
-_SYSTEM = "You are a helpful assistant who remembers what the user has said before."
+SYSTEM = "You are a helpful assistant who remembers what the user has said before."
+"""What a model is told first, unless a dialogue says otherwise."""
 _MOST_TURNS = 12
 _MOST_MEMORIES = 500  # for one answer
 _MOST_TOKENS = 2**31
@@ -102,7 +103,7 @@ class Dialogue:
         k: int = 5,
         budget: int = 800,
         speaker: str = "user",
-        system: str = _SYSTEM,
+        system: str = SYSTEM,
         thread: str | None = None,
         max_tokens: int = 256,
     ) -> None:
@@ -187,15 +188,14 @@ class Dialogue:
     def _answer(self, messages: Sequence[Message], on_text: Callable[[str], None] | None) -> tuple[str, Tokens | None]:
         """Returns what the model says, and, if it tells them, the tokens of it."""
         pieces: list[str] = []
-        stream = iter(self._model.stream(messages, max_tokens=self._max_tokens))
-        while True:
-            try:
-                piece = next(stream)
-            except StopIteration as end:
-                return "".join(pieces), end.value
+
+        def take(piece: str) -> None:
             pieces.append(piece.replace("\x00", "\N{REPLACEMENT CHARACTER}"))  # a NUL could not be remembered
             if on_text:
                 on_text(pieces[-1])
+
+        tokens = drained(self._model.stream(messages, max_tokens=self._max_tokens), take)
+        return "".join(pieces), tokens
 
     def _remember(self, text: str, speaker: str, origin: str) -> Note:
         now = datetime.now(UTC).replace(tzinfo=None)

@@ -17,13 +17,14 @@ from .limits import limit
 from .plain import one_line
 from .timeline import timeline
 from .tour import demo
+from .why import why
 
 __all__ = ["main"]
 
 _SECTIONS = {
     "Try": (demo,),
     "Remember": (writing.write, moving.import_, chat),
-    "Look": (reading.read, reading.list_, reading.show_, reading.facts, timeline, history, graph, reading.stats),
+    "Look": (reading.read, reading.list_, reading.show_, reading.facts, timeline, history, graph, why, reading.stats),
     "Change": (writing.revise, writing.undo, trust.quarantine, trust.release, writing.forget),
     "Care": (care.doctor, care.rebuild, calibrate, limit, moving.export),
 }

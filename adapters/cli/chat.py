@@ -23,11 +23,12 @@ from .session import Session
 from .views import day, notes_rows
 
 if TYPE_CHECKING:
+    from ...engines.attention import Effects
     from ...engines.chat import ChatModel
     from ...sdk.dialogue import Dialogue, Reply
     from ...sdk.memory import Memory
 
-__all__ = ["MINI_CAN", "STORIES", "STORIES_CANNOT", "chat"]
+__all__ = ["EFFECT", "MINI_CAN", "STORIES", "STORIES_CANNOT", "chat"]
 
 MINI_CAN = (
     "tercet-mini has 1.1 million parameters: it shows how memories reach a model. It answers short questions on what "
@@ -39,9 +40,10 @@ STORIES_CANNOT = (
     "stories260K has 260,000 parameters and has read nothing but children's stories: it shows where attention goes, "
     "it cannot answer."
 )
+EFFECT = "effect: how many nats of log-likelihood the answer loses without that memory; without any, {}"
 _KEY = "TERCET_API_KEY"
 _LONGEST_LINE = 1_000_000  # bytes
-_HELP = """/why          what the last answer stood on, and how much attention each memory got
+_HELP = """/why          what the last answer stood on, and what each memory in the attention did for it
 /forget ID    forget a memory for good
 /new          start the conversation anew; what was said stays in memory
 /quit         leave"""
@@ -136,7 +138,7 @@ class _Conversation:
         if name == "/why" and self._last is None:
             say("nothing has been answered yet")
         elif name == "/why" and self._last is not None:
-            _show_why(self._session, self._last)
+            self._explain(self._last)
         elif name == "/forget" and argument:
             self._forget(argument)
         elif name == "/new":
@@ -144,6 +146,12 @@ class _Conversation:
             say("a new conversation; what was said before stays in memory")
         else:
             say(_HELP)
+
+    def _explain(self, reply: Reply) -> None:
+        try:
+            _show_why(self._session, reply, reply.effects() if reply.attention and reply.text else None)
+        except TercetError as error:
+            self._tell(error)
 
     def _forget(self, id: str) -> None:
         try:
@@ -188,20 +196,33 @@ def _show_piece(piece: str) -> None:
     click.echo(plain(piece), nl=False)
 
 
-def _show_why(session: Session, reply: Reply) -> None:
+def _show_why(session: Session, reply: Reply, effects: Effects | None) -> None:
     """Prints what an answer stood on."""
+    from ..heat_map import nats
+
     if session.as_json:
-        click.echo(safe_json(_values(reply), indent=None))
+        told_too = {} if effects is None else {"effects": list(effects.each), "together": effects.together}
+        click.echo(safe_json(_values(reply) | told_too, indent=None))
         return
     if not reply.recall:
         say("nothing was recalled")
         return
     shares = [f"{share:.1%}" for share in reply.attention] if reply.attention else ["in the prompt"] * len(reply.recall)
     rows = [
-        (share, f"{found.score:.2f}", day(found.note.happened), cut(one_line(found.note.speaker), 20), told(found))
-        for share, found in zip(shares, reply.recall, strict=True)
+        (
+            shares[place],
+            nats(effects.each[place]) if effects else "",
+            f"{found.score:.2f}",
+            day(found.note.happened),
+            cut(one_line(found.note.speaker), 20),
+            told(found),
+        )
+        for place, found in enumerate(reply.recall)
     ]
-    show(table("attention", "score", "date", "speaker", "memory", rows=rows, right=("attention", "score")))
+    heads = ("attention", "effect", "score", "date", "speaker", "memory")
+    show(table(*heads, rows=rows, right=heads[:3]))
+    if effects:
+        say(EFFECT.format(nats(effects.together)))
 
 
 def _values(reply: Reply) -> dict[str, object]:

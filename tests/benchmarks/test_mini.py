@@ -89,7 +89,7 @@ def test_the_prompt_is_what_a_dialogue_sends(folder: Path, writer: Writer) -> No
     laid = LocalModel(folder)._layout([*messages])
     assert document.tokens[: len(laid)] == laid
     assert document.tokens[len(laid) :] == writer.encode(f" {question.answer}.</s>")
-    assert dialogue._SYSTEM == SYSTEM_WORDS
+    assert dialogue.SYSTEM == SYSTEM_WORDS
 
 
 def test_a_history_is_laid_out_as_in_training(folder: Path, writer: Writer) -> None:

@@ -20,7 +20,7 @@ def stories() -> LocalModel:
 
 @pytest.fixture
 def ada(memory: Memories) -> Memory:
-    made: Memory = memory(embedder=None)
+    made: Memory = memory()
     return made
 
 
