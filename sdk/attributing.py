@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ..engines.attention.report import Effects, Shares
 from ..engines.chat import ChatModel, drained
 from ..engines.prompt import compose
-from ..store.errors import UnsupportedModel
+from ..store.draft import checked_text
+from ..store.errors import InvalidInput, UnsupportedModel
 from .arguments import checked_count
 from .dialogue import SYSTEM
 from .memory import Memory
@@ -60,6 +61,8 @@ def attribute(
         raise UnsupportedModel(
             f"{model.name} does not run in this process, so nobody sees its attention; use a LocalModel"
         )
+    if not checked_text(question, "the question").strip():
+        raise InvalidInput("the question is empty; there is nothing to answer")
     most = checked_count(max_tokens, "max_tokens", _MOST_TOKENS)
     recall = memory.read(question, k=checked_count(k, "k", _MOST_MEMORIES))
     messages = compose(system, [], question, "")

@@ -6,9 +6,13 @@ import pytest
 import torch
 from factories import Memories  # type: ignore[import-not-found]
 
+from tercet.engines.endpoint import EndpointModel
 from tercet.engines.local_model import LocalModel
 from tercet.sdk import Dialogue, Memory
-from tercet.store.errors import InvalidInput
+from tercet.sdk.attributing import attribute
+from tercet.store.errors import InvalidInput, UnsupportedModel
+
+torch.set_num_threads(1)  # a model this small gains nothing from threads, and loses much on a busy machine
 
 STORIES = Path(__file__).parents[2] / "adapters" / "cli" / "demo" / "stories260K"
 
@@ -79,3 +83,28 @@ def test_an_answer_from_words_has_no_effects(ada: Memory, stories: LocalModel) -
     reply = Dialogue(ada, stories, max_tokens=3).say("Lily?")
     with pytest.raises(InvalidInput, match="attend=True"):
         reply.effects()
+
+
+def test_an_attribution_is_what_a_dialogue_would_say_and_writes_nothing(ada: Memory, stories: LocalModel) -> None:
+    ada.write_many(["Lily has a red ball.", "Tom has a big blue car."])
+    before = ada.stats().change
+    found = attribute(ada, stories, "What does Lily have?", k=2, max_tokens=9)
+    assert ada.stats().change == before
+    reply = Dialogue(ada, stories, attend=True, k=2, max_tokens=9).say("What does Lily have?")
+    assert found.answer == reply.text
+    assert found.recall.notes == reply.recall.notes
+    assert found.attention == pytest.approx(reply.attention, abs=1e-6)
+    assert found.effects is not None
+    assert found.effects.each == pytest.approx(reply.effects().each, abs=1e-4)
+
+
+def test_an_attribution_of_nothing_and_of_bad_input(ada: Memory, stories: LocalModel) -> None:
+    found = attribute(ada, stories, "What does Lily have?", max_tokens=3)
+    assert (found.attention, found.effects, len(found.recall)) == ((), None, 0)
+    for question, k, most in ((" ", 1, 1), ("Lily?", 0, 1), ("Lily?", 1, 0)):
+        with pytest.raises(InvalidInput):
+            attribute(ada, stories, question, k=k, max_tokens=most)
+    far = EndpointModel("http://127.0.0.1:9/v1", "qwen3")
+    with pytest.raises(UnsupportedModel, match="qwen3 does not run in this process"):
+        attribute(ada, far, "Lily?")
+    far.close()
