@@ -7,6 +7,10 @@ with and without noting how much each one got. Placing (from records in RAM to w
 apart from the first token; both are in the time to first token.
 
     python benchmarks/attention.py [--shape NAME] [--device cuda] [--memories N ...] [--batch N ...] [--json FILE]
+
+What it costs to note the masses, alone and in many rounds (benchmarks/results/attention_readout.json):
+
+    python benchmarks/attention.py --readout --rounds 45 --clock cpu
 """
 
 from __future__ import annotations
@@ -180,8 +184,8 @@ class Bench:
         return self._clock()
 
 
-def arms(bench: Bench, *, memories: int, batch: int, length: int) -> list[Arm]:
-    """Returns every arm that this many memories and rows allow."""
+def arms(bench: Bench, *, memories: int, batch: int, length: int, readout: bool = False) -> list[Arm]:
+    """Returns every arm that this many memories and rows allow, or those that tell what noting the masses costs."""
     words = bench.words(memories)
     device = bench.model.device
     question = torch.tensor([[1, *bench.tokens(QUESTION - 1)]], device=device).expand(batch, -1)
@@ -205,7 +209,7 @@ def arms(bench: Bench, *, memories: int, batch: int, length: int) -> list[Arm]:
         return opened
 
     found = [Arm("no memory", alone)]
-    if whole.numel() <= COLD:
+    if whole.numel() <= COLD and not readout:
         found.append(Arm("words in the prompt", cold, once=memories > 20))
         config = bench.model.config
         width = config.hidden_size // config.num_attention_heads if config.head_dim is None else config.head_dim
@@ -214,6 +218,8 @@ def arms(bench: Bench, *, memories: int, batch: int, length: int) -> list[Arm]:
         if size <= CACHED:
             found.append(Arm("words, prefix cache", _after(bench, before, question, length)))
     for name, recipe in bench.recipes().items():
+        if readout and recipe != Recipe():
+            continue
         records = bench.records(words, recipe)
         found.append(Arm(name, attending(records, watch=True)))
         if recipe == Recipe():
@@ -239,11 +245,18 @@ def _after(bench: Bench, before: Sequence[int], question: Tensor, length: int) -
 
 
 def measure(
-    bench: Bench, *, memories: int, batch: int, length: int, rounds: int, tell: Callable[[str], None]
+    bench: Bench,
+    *,
+    memories: int,
+    batch: int,
+    length: int,
+    rounds: int,
+    tell: Callable[[str], None],
+    readout: bool = False,
 ) -> list[Row]:
     """Times every arm in turn, round after round, after one that is not counted."""
     taken: dict[str, list[Timing]] = {}
-    open_arms = arms(bench, memories=memories, batch=batch, length=length)
+    open_arms = arms(bench, memories=memories, batch=batch, length=length, readout=readout)
     for number in range(rounds + 1):
         for arm in open_arms:
             if number and arm.once and taken[arm.name]:
@@ -309,6 +322,7 @@ def _table(rows: Sequence[Row], title: str) -> Table:
 @click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads on the CPU.")
 @click.option("--clock", type=click.Choice(list(CLOCKS)), default="wall", help="cpu: for one thread on a busy machine.")
 @click.option("--layers", type=click.IntRange(min=1), help="Fewer layers than the shape has, for a quick look.")
+@click.option("--readout", is_flag=True, help="Only what it costs to note how much attention each memory gets.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Where the figures go.")
 def main(
     shape: str,
@@ -320,6 +334,7 @@ def main(
     threads: int,
     clock: str,
     layers: int | None,
+    readout: bool,
     json_path: Path | None,
 ) -> None:
     """Times every size and prints the table."""
@@ -334,7 +349,7 @@ def main(
     )
     hardware = torch.cuda.get_device_name() if device == "cuda" else f"{threads} thread(s)"
     if json_path is None and device == "cpu" and shape == "llama100m" and layers is None:
-        json_path = ROOT / "benchmarks" / "results" / "attention.json"
+        json_path = ROOT / "benchmarks" / "results" / ("attention_readout.json" if readout else "attention.json")
     found = {
         "benchmark": "attention",
         "machine": machine() | {"device": hardware, "clock": clock},

@@ -38,3 +38,9 @@ def test_it_times_every_arm_against_no_memory(tmp_path: Path) -> None:
     for row in others:
         assert row["ttft_ms"][1] > 0
         assert (row["place_ms"][1] > 1) == row["arm"].startswith("attention")
+
+
+def test_what_noting_costs_is_timed_beside_the_same_without() -> None:
+    bench = Bench("llama100m", device="cpu", clock=time.perf_counter, layers=2)
+    found = arms(bench, memories=2, batch=1, length=1, readout=True)
+    assert [arm.name for arm in found] == ["no memory", "attention, full", "attention, full, not watched"]

@@ -199,7 +199,7 @@ def mini() -> LocalModel:
     return LocalModel(MINI, device="cpu")
 
 
-def test_the_memory_that_random_tokens_were_copied_from_has_the_largest_effect_and_share(mini: LocalModel) -> None:
+def test_the_memory_that_random_tokens_were_copied_from_has_the_largest_effect(mini: LocalModel) -> None:
     engine = mini.attention
     drawn = np.random.default_rng(3)
     first = 0
