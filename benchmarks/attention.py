@@ -382,6 +382,7 @@ def main(
                 length=length,
                 rounds=rounds if many < 100 else max(1, rounds // 3),
                 tell=lambda text: progress.update(task, description=text),
+                readout=readout,
             )
             progress.advance(task)
             if json_path:  # after each size: the next may take an hour

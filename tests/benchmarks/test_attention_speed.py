@@ -43,8 +43,10 @@ def test_it_times_every_arm_against_no_memory(tmp_path: Path) -> None:
         assert (row["place_ms"][1] > 0.5) == row["arm"].startswith("attention")
 
 
-def test_what_noting_costs_is_timed_beside_the_same_without() -> None:
-    bench = Bench("llama100m", device="cpu", clock=time.perf_counter, layers=2)
-    with closing(bench.shelf):
-        found = arms(bench, memories=2, batch=1, length=1, readout=True)
-    assert [arm.name for arm in found] == ["no memory", "attention, full", "attention, full, not watched"]
+def test_what_noting_costs_is_timed_beside_the_same_without(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    wanted = ["--readout", "--layers", "4", "--memories", "2", "--rounds", "1", "--length", "2", "--json", str(out)]
+    result = CliRunner().invoke(main, wanted)
+    assert result.exit_code == 0, result.output
+    found = [row["arm"] for row in json.loads(out.read_text())["rows"]]
+    assert found == ["no memory", "attention, full", "attention, full, not watched"]
