@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..engines.calls.grammar import Call, format_call, parse_call
+from ..engines.calls.grammar import Call, parse_call
 from ..engines.calls.outcome import Outcome
-from ..store.errors import StoreError
+from ..store.errors import InvalidInput, LimitExceeded, NoteNotFound
 from ..store.likeness import spelt_like
 from ..store.names import fold
 from ..store.note import Fact
@@ -71,7 +71,7 @@ class Calls:
         call = parse_call(call) if isinstance(call, str) else call
         try:
             return self._read(call) if call.verb == "read" else self._write(call)
-        except StoreError as error:
+        except (InvalidInput, LimitExceeded, NoteNotFound) as error:
             return Outcome(call, "refused", why=str(error))
 
     def _read(self, call: Call) -> Outcome:
@@ -94,6 +94,8 @@ class Calls:
         return Outcome(call, "found" if values else "nothing", tuple(values.values()), other, ids)
 
     def _write(self, call: Call) -> Outcome:
+        if self._when["as_of"] is not None or self._when["known_at"] is not None:
+            return Outcome(call, "refused", why="these calls see the past, which nobody can write to")
         known = self._facts(call)
         if known:
             return Outcome(call, "known", notes=known[0].notes)
@@ -104,7 +106,6 @@ class Calls:
             thread=self._thread,
             facts=[[side or "" for side in call.sides]],
             origin="model",
-            metadata={"call": format_call(call)},
             derived_from=self._derived_from,
             scope=self._scope,
         )

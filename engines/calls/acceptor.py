@@ -32,6 +32,11 @@ class State(NamedTuple):
     side: int = 0
     asked: bool = False
 
+    @property
+    def outside(self) -> bool:
+        """Whether the text may stop here."""
+        return self.mode in ("free", "hushed", "mute")
+
 
 FREE, HUSHED, MUTE, OPENING, CLOSED = (State(mode) for mode in ("free", "hushed", "mute", "opening", "closed"))
 _BEGUN = "MEM_"  # so much of a call must not stand where none may be

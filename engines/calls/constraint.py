@@ -72,7 +72,7 @@ class CallConstraint:
     @property
     def shortest(self) -> int:
         """The most tokens that the shortest call takes."""
-        return max(self._price(Place(State("opening", word[0]))) for word in begins("free", self.verbs)) + 1
+        return max(len(word + closing(State(verb), self._letter)) for verb, word in OPENERS.items() if verb in self.verbs)
 
     def processor(
         self, *, prompt: int, max_tokens: int, call_tokens: int = 64, start: State = FREE
@@ -117,11 +117,12 @@ class CallConstraint:
             else:
                 begun += bytes([byte])
                 first, last = _characters(begun)
-                if last < first or _some_plain(first, last) is None:
-                    return None
                 if last > first:
+                    char = _some_plain(first, last)
+                    if char is None or step(state, char) is None:
+                        return None
                     continue
-                moved, begun = step(state, chr(first), self.verbs), b""
+                moved, begun = step(state, chr(first)) if first == last else None, b""
             if moved is None:
                 return None
             state = moved
@@ -129,9 +130,8 @@ class CallConstraint:
 
     def _weigh(self, place: Place) -> NDArray[np.int16]:
         words, state = self.vocabulary, place.state
-        outside = state.mode in ("free", "hushed", "mute")
-        prices = np.full(len(words.pieces), 0 if outside else DEAD, np.int16)
-        if outside:
+        prices = np.full(len(words.pieces), 0 if state.outside else DEAD, np.int16)
+        if state.outside:
             candidates = words.opening
         elif state.mode in OPENERS and not place.begun and state.inside in ("", "x", "?"):
             # most tokens are plain characters, and all of those do the same here
@@ -151,10 +151,8 @@ class CallConstraint:
             return DEAD
         state, rest = place.state, b""
         if place.begun:
-            char = _some_plain(*_characters(place.begun))
-            if char is None:
-                return DEAD
-            rest, state = char.encode()[len(place.begun) :], state._replace(inside="x")
+            char = _some_plain(*_characters(place.begun)) or ""  # there is one, or nothing would have begun
+            rest, state = char.encode()[len(place.begun) :], step(state, char) or state
         rest += closing(state, self._letter, self.verbs).encode()
         return len(rest) if self.vocabulary.single.issuperset(rest) else DEAD
 

@@ -116,7 +116,7 @@ class CallProcessor(LogitsProcessor):  # type: ignore[misc]
         if place not in self._prices:
             known = torch.from_numpy(self._constraint.prices(place).copy())
             size = scores.shape[-1]
-            beyond = torch.full((max(0, size - len(known)),), DEAD if place.state.mode in OPENERS else 0, dtype=known.dtype)
+            beyond = known.new_full((max(0, size - len(known)),), 0 if place.state.outside else DEAD)
             self._prices[place] = torch.cat((known, beyond))[:size].to(scores.device)
         return self._prices[place]
 
