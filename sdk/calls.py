@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from ..engines.calls.grammar import Call, parse_call
@@ -112,8 +111,7 @@ class Calls:
         return Outcome(call, "written", notes=(note.id,))
 
     def _facts(self, call: Call) -> list[Fact]:
-        given = {name: side for name, side in zip(_SIDES, call.sides, strict=True) if side is not None}
-        return self._memory.facts(**given, **self._when)
+        return self._memory.facts(subject=call.subject, relation=call.relation, object=call.object, **self._when)
 
     def _meant(self, call: Call) -> Call | Outcome:
         """Returns the call with names that the memory knows, or what a name that it does not know may mean."""
@@ -128,11 +126,10 @@ class Calls:
             among = store.notes.among(chosen)
             merged = among.merged()
             known = {relations: store.triplets.names(among, relations=relations) for relations in (False, True)}
+        sides = list(call.sides)
         for place, side in enumerate(call.sides):
-            if side is None:
-                continue
-            names: Mapping[str, str] = known[place == 1]
-            if fold(side) in names or fold(side) in merged:
+            names = known[place == 1]
+            if side is None or fold(side) in names or fold(side) in merged:
                 continue
             shown = [merged.get(name, names[name]) for name in spelt_like(fold(side), names)]
             if place != 1:
@@ -141,5 +138,5 @@ class Calls:
             if len(shown) > 1:
                 return Outcome(call, "unclear", tuple(shown))
             if shown:
-                call = replace(call, **{_SIDES[place]: shown[0]})
-        return call
+                sides[place] = shown[0]
+        return Call(call.verb, *sides)

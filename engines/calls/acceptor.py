@@ -125,7 +125,9 @@ def _within(state: State, char: str) -> State | None:
     if char == " ":
         return state
     if char == "?":
-        return state._replace(inside="?", asked=True) if not inside and state.mode == "read" and not state.asked else None
+        return (
+            state._replace(inside="?", asked=True) if not inside and state.mode == "read" and not state.asked else None
+        )
     if inside and char == (")" if state.side == 2 else ">"):
         return CLOSED if char == ")" else state._replace(inside=">")
     must_ask = state.mode == "read" and state.side == 2 and not state.asked
@@ -137,7 +139,7 @@ def _within(state: State, char: str) -> State | None:
 
 
 def _escaping(state: State, char: str) -> State | None:
-    """Goes on in an escape: a backslash, or a backslash, "u" and up to five digits, of which only what tells is kept."""
+    """Goes on in an escape: a backslash, or one with "u" and up to five digits, of which only what tells is kept."""
     inside = state.inside
     if inside == "\\":
         if char == "u":

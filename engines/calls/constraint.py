@@ -72,11 +72,11 @@ class CallConstraint:
     @property
     def shortest(self) -> int:
         """The most tokens that the shortest call takes."""
-        return max(len(word + closing(State(verb), self._letter)) for verb, word in OPENERS.items() if verb in self.verbs)
+        return max(
+            len(word + closing(State(verb), self._letter)) for verb, word in OPENERS.items() if verb in self.verbs
+        )
 
-    def processor(
-        self, *, prompt: int, max_tokens: int, call_tokens: int = 64, start: State = FREE
-    ) -> CallProcessor:
+    def processor(self, *, prompt: int, max_tokens: int, call_tokens: int = 64, start: State = FREE) -> CallProcessor:
         """Returns a logits processor for one run of ``generate``.
 
         Args:
@@ -175,5 +175,3 @@ def _characters(begun: bytes) -> tuple[int, int]:
 def _some_plain(first: int, last: int) -> str | None:
     """Returns the first character of a range that stands for itself in a name."""
     return next((char for char in map(chr, range(first, last + 1)) if is_plain(char)), None)
-
-

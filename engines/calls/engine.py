@@ -128,7 +128,7 @@ class CallEngine:
         Raises:
             EngineError: the model cannot be loaded or fails, or the messages leave no room for a call.
         """
-        constraint = CallConstraint(self.model.tokenizer, verbs=(verb,))
+        constraint = CallConstraint(self.model.tokenizer, verbs=[verb])
         piece = self._generate(self.model.layout(messages), self._call_tokens, OPENING, constraint)
         return self._carried_out(piece, set())
 

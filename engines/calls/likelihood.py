@@ -82,7 +82,9 @@ def log_likelihood(model: PreTrainedModel, prompt: Sequence[int], answer: Sequen
     import torch
 
     if not prompt or not answer:
-        raise EngineError(f"a likelihood needs a prompt and an answer; they have {len(prompt)} and {len(answer)} tokens")
+        raise EngineError(
+            f"a likelihood needs a prompt and an answer; they have {len(prompt)} and {len(answer)} tokens"
+        )
     ids = torch.tensor([[*prompt, *answer]], device=model.device)
     with torch.no_grad():
         logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].float()

@@ -39,7 +39,7 @@ class Row:
         return self.place.state == CLOSED
 
 
-class CallProcessor(LogitsProcessor):  # type: ignore[misc]
+class CallProcessor(LogitsProcessor):
     """Rules out what would leave the grammar, or leave a call open at a limit; see `CallConstraint.processor`.
 
     Every row of a batch stands where its own tokens lead, so rows may change places, as beams do.
@@ -121,7 +121,7 @@ class CallProcessor(LogitsProcessor):  # type: ignore[misc]
         return self._prices[place]
 
 
-class AtClosing(StoppingCriteria):  # type: ignore[misc]
+class AtClosing(StoppingCriteria):
     """Stops each text of a batch where a call ends, or where it holds ``end``, if that is not empty."""
 
     def __init__(self, processor: CallProcessor, *, end: str = "") -> None:
@@ -135,4 +135,3 @@ class AtClosing(StoppingCriteria):  # type: ignore[misc]
 
     def _done(self, tokens: list[int]) -> bool:
         return self._processor.row(tokens).closed or bool(self._end and self._end in self._processor.text(tokens))
-

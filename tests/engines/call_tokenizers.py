@@ -15,6 +15,7 @@ _TEXT = [
     "Zoë eats crème brûlée in Łódź; 東京 is where Haruki lives. Привет, Москва! 😀👩‍🚀",
     "the quick brown fox jumps over the lazy dog THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG",
     "if (x >> 2) { return f(a, b)?.c(); } // x>>?) ) ))) (( >>> ?? MEM_ READ( WRITE(",
+    "User: Hello!\nAssistant: where, when; why... ->",
 ] * 3
 _SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
 
@@ -24,7 +25,9 @@ def _byte_level() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(_TEXT, trainers.BpeTrainer(vocab_size=420, special_tokens=_SPECIAL, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        _TEXT, trainers.BpeTrainer(vocab_size=420, special_tokens=_SPECIAL, initial_alphabet=alphabet)
+    )
     tokenizer.add_tokens([AddedToken("<|user|>", normalized=False), AddedToken("?) MEM_READ(", normalized=False)])
     return tokenizer
 

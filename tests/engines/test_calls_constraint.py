@@ -1,6 +1,6 @@
 """Whatever a model prefers, every call that it begins ends in time and parses."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from call_tokenizers import KINDS, call_tokenizer  # type: ignore[import-not-fou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import shared_model, tiny_model, tiny_tokenizer  # type: ignore[import-not-found]
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor
+from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, PreTrainedModel
 
 from tercet.engines.calls.acceptor import CLOSED, FREE, HUSHED, MUTE, OPENING, State
 from tercet.engines.calls.constraint import DEAD, CallConstraint, Place
@@ -30,7 +30,7 @@ def constraint_of(kind: str) -> CallConstraint:
     return _constraints[kind]
 
 
-class Prefers(LogitsProcessor):  # type: ignore[misc]
+class Prefers(LogitsProcessor):
     """A model that likes some tokens better or worse than it should."""
 
     def __init__(self, tokens: list[int], gain: float) -> None:
@@ -42,7 +42,7 @@ class Prefers(LogitsProcessor):  # type: ignore[misc]
         return scores
 
 
-class Writes(LogitsProcessor):  # type: ignore[misc]
+class Writes(LogitsProcessor):
     """A model that would write certain tokens after a few others, if it may."""
 
     def __init__(self, tokens: list[int], *, after: int) -> None:
@@ -57,13 +57,19 @@ class Writes(LogitsProcessor):  # type: ignore[misc]
 
 
 def generated(
-    model: Any, constraint: CallConstraint, *, limit: int, start: State = FREE, before: Any = (), **options: Any
+    model: PreTrainedModel,
+    constraint: CallConstraint,
+    *,
+    limit: int,
+    start: State = FREE,
+    before: Sequence[LogitsProcessor] = (),
+    **options: float,
 ) -> list[str]:
     prompt = torch.tensor([[1, 5, 9, 7], [1, 8, 8, 6], [1, 5, 6, 4]])
     processor = constraint.processor(prompt=4, max_tokens=limit, start=start, call_tokens=40)
     with torch.random.fork_rng():
         torch.manual_seed(limit)
-        found = model.generate(
+        found = model.generate(  # type: ignore[operator]
             input_ids=prompt,
             attention_mask=torch.ones_like(prompt),
             max_new_tokens=limit,
@@ -88,10 +94,12 @@ def test_every_call_of_any_model_parses(family: str, kind: str) -> None:
     size = len(constraint.vocabulary.pieces)
     model = tiny_model(family, vocab_size=size + 7)  # models score more numbers than there are tokens
     for limit in LIMITS:
-        every = {"limit": limit, "start": OPENING}
-        all_parse(generated(model, constraint, do_sample=False, **every), least=3)
-        all_parse(generated(model, constraint, do_sample=True, temperature=5.0, top_k=0, **every), least=3)
-        all_parse(generated(model, constraint, do_sample=True, temperature=1.0, top_k=3, **every), least=3)
+        for options in (
+            {"do_sample": False},
+            {"do_sample": True, "temperature": 5.0, "top_k": 0},
+            {"do_sample": True, "top_k": 3},
+        ):
+            all_parse(generated(model, constraint, limit=limit, start=OPENING, **options), least=3)
 
 
 @pytest.mark.parametrize("opener", ["MEM_READ(", "MEM_WRITE(", "MEM_READ(a >> \\", "MEM_WRITE(a >> b >> \\u00"])

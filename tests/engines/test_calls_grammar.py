@@ -118,7 +118,7 @@ def test_where_none_may_come_none_begins() -> None:
     assert walked("MEM_", HUSHED) is None
     assert walked("no. MEM_READ(", HUSHED) == State("read")
     assert walked("no. MEM_", MUTE) is None
-    assert step(State("free", "MEM_WRITE"), "(", verbs=("read",)) is None
+    assert step(State("free", "MEM_WRITE"), "(", verbs=["read"]) is None
     assert walked("  MEM_", OPENING) == State("opening", "MEM_")
     assert walked("so", OPENING) is None
 
