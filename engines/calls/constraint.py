@@ -7,7 +7,7 @@ so for each of them the tokens are weighed once, and a step of decoding is one c
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,16 +46,23 @@ class CallConstraint:
     Args:
         tokenizer: of the model.
         verbs: the calls that may be begun.
+        vocabulary: of the tokenizer, if it was read before.
 
     Raises:
         UnsupportedModel: the tokenizer's text is not the join of its pieces, or it cannot spell a call.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, verbs: Collection[Verb] = ("read", "write")) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        verbs: Collection[Verb] = ("read", "write"),
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         if not verbs or not set(verbs) <= set(OPENERS):
             raise EngineError(f"verbs={verbs!r}; calls are {' and '.join(OPENERS)}")
         self.verbs: tuple[Verb, ...] = tuple(verb for verb in OPENERS if verb in verbs)
-        self.vocabulary = Vocabulary(tokenizer)
+        self.vocabulary = vocabulary or Vocabulary(tokenizer)
         single = self.vocabulary.single
         needed = sorted(set("".join(begins("free", self.verbs)) + ">?)") - set(map(chr, single)))
         if needed:
@@ -67,7 +74,9 @@ class CallConstraint:
         if letter is None:
             raise UnsupportedModel(f"the tokenizer {type(tokenizer).__name__} has no token for any single letter")
         self._letter = letter
-        self._prices: dict[Place, NDArray[np.int16]] = {}
+        self._weighed: dict[Place, NDArray[np.int16]] = {}
+        self._step = lru_cache(1 << 14)(partial(step, verbs=self.verbs))
+        self._price = lru_cache(1 << 14)(self._priced)
 
     @property
     def shortest(self) -> int:
@@ -102,27 +111,27 @@ class CallConstraint:
 
         The shape is (tokens of the tokenizer,); computed at the first visit of a place and kept.
         """
-        if place not in self._prices:
-            self._prices[place] = self._weigh(place)
-        return self._prices[place]
+        if place not in self._weighed:
+            self._weighed[place] = self._weigh(place)
+        return self._weighed[place]
 
     def after(self, place: Place, piece: bytes) -> Place | None:
         """Returns the place after some more bytes, or None if they may not come."""
         state, begun = place
         for byte in piece:
             if state.mode not in OPENERS:  # no character beyond ASCII means anything out here
-                moved = step(state, chr(byte) if byte < 128 else "\N{REPLACEMENT CHARACTER}", self.verbs)
+                moved = self._step(state, chr(byte) if byte < 128 else "\N{REPLACEMENT CHARACTER}")
             elif byte < 128 and not begun:
-                moved = step(state, chr(byte), self.verbs)
+                moved = self._step(state, chr(byte))
             else:
                 begun += bytes([byte])
                 first, last = _characters(begun)
                 if last > first:
                     char = _some_plain(first, last)
-                    if char is None or step(state, char) is None:
+                    if char is None or self._step(state, char) is None:
                         return None
                     continue
-                moved, begun = step(state, chr(first)) if first == last else None, b""
+                moved, begun = self._step(state, chr(first)) if first == last else None, b""
             if moved is None:
                 return None
             state = moved
@@ -145,7 +154,7 @@ class CallConstraint:
             prices[token] = self._price(self.after(place, words.pieces[token] or b""))
         return prices
 
-    def _price(self, place: Place | None) -> int:
+    def _priced(self, place: Place | None) -> int:
         """Returns how many tokens end the call from here, one for each byte."""
         if place is None:
             return DEAD

@@ -90,6 +90,7 @@ class CallEngine:
     ) -> None:
         self.model = model
         self.constraint = CallConstraint(model.tokenizer, verbs=verbs)
+        self._only: dict[Verb, CallConstraint] = {}
         self._run = run
         self._call_tokens = call_tokens
         self._most_calls = most_calls
@@ -128,9 +129,7 @@ class CallEngine:
         Raises:
             EngineError: the model cannot be loaded or fails, or the messages leave no room for a call.
         """
-        constraint = CallConstraint(self.model.tokenizer, verbs=[verb])
-        piece = self._generate(self.model.layout(messages), self._call_tokens, OPENING, constraint)
-        return self._carried_out(piece, set())
+        return self._carried_out(self._made_to_call(self.model.layout(messages), verb), set())
 
     def likelihood(self, messages: Sequence[Message], answer: str) -> Marginal:
         """Returns how likely an answer is when the model may make the read that it finds likeliest first.
@@ -142,13 +141,16 @@ class CallEngine:
             EngineError: as `call`, or there is no answer.
         """
         prompt, words = self.model.layout(messages), self._tokens(answer)
-        piece = self._generate(
-            prompt, self._call_tokens, OPENING, CallConstraint(self.model.tokenizer, verbs=("read",))
-        )
+        piece = self._made_to_call(prompt, "read")
         outcome = self._carried_out(piece, set())
         called = [*piece.tokens, *self._tokens(format_outcome(outcome))] if outcome.told else []
         opening = self._tokens(OPENERS["read"])
         return marginal_likelihood(self.model.model, prompt, words, opening=opening, called=called)
+
+    def _made_to_call(self, context: list[int], verb: Verb) -> _Piece:
+        if verb not in self._only:
+            self._only[verb] = CallConstraint(self.model.tokenizer, verbs=[verb], vocabulary=self.constraint.vocabulary)
+        return self._generate(context, self._call_tokens, OPENING, self._only[verb])
 
     def _carried_out(self, piece: _Piece, asked: Collection[Call]) -> Outcome:
         call = parse_call(piece.call)

@@ -39,6 +39,21 @@ class Row:
         return self.place.state == CLOSED
 
 
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """What tokens do at a place: see `CallConstraint.prices`.
+
+    Attributes:
+        every: int16, shape (vocabulary,).
+        dead: which may never come, bool, the same shape; None if there is none.
+        dearest: the highest price of the others: with so many tokens left, no limit is felt.
+    """
+
+    every: Tensor
+    dead: Tensor | None
+    dearest: int
+
+
 class CallProcessor(LogitsProcessor):
     """Rules out what would leave the grammar, or leave a call open at a limit; see `CallConstraint.processor`.
 
@@ -57,7 +72,7 @@ class CallProcessor(LogitsProcessor):
         self._call_tokens = call_tokens
         self._start = Row(Place(start))
         self._rows: dict[tuple[int, ...], Row] = {(): self._start}
-        self._prices: dict[Place, Tensor] = {}
+        self._prices: dict[Place, _Prices] = {}
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Returns the scores, shape (batch, vocabulary), with minus infinity for tokens that may not come."""
@@ -70,15 +85,17 @@ class CallProcessor(LogitsProcessor):
                 row = Row(Place(FREE))
             left = self._max_tokens - len(tokens) - 1  # after this token
             within = min(left, self._call_tokens - row.spent - 1)
-            prices = self._tensor(row.place, scores)
-            allowed = prices <= within
-            if row.spent and bool((~allowed & (prices < DEAD)).any()):
-                row = Row(row.place, row.spent, cut=True)
+            prices = self._priced(row.place, scores)
+            forbidden = prices.dead
+            if prices.dearest > within:
+                forbidden = prices.every > within
+                row = Row(row.place, row.spent, cut=row.spent > 0)
             rows[tokens] = row
-            kept = scores[place].masked_fill(~allowed, -torch.inf)
-            if bool(kept.isneginf().all()):  # another processor had ruled out whatever may come
-                kept = torch.zeros_like(kept).masked_fill(~allowed, -torch.inf)
-            scores[place] = kept
+            if forbidden is None:
+                continue
+            kept = scores[place].masked_fill_(forbidden, -torch.inf)
+            if kept.max() == -torch.inf:  # another processor had ruled out whatever may come
+                scores[place] = torch.zeros_like(kept).masked_fill_(forbidden, -torch.inf)
         self._rows = rows
         return scores
 
@@ -111,13 +128,16 @@ class CallProcessor(LogitsProcessor):
             return Row(moved, row.spent + 1, row.cut and row.spent > 0)
         return Row(moved)
 
-    def _tensor(self, place: Place, scores: Tensor) -> Tensor:
+    def _priced(self, place: Place, scores: Tensor) -> _Prices:
         """Returns the prices of a place for every number that the model scores."""
         if place not in self._prices:
             known = torch.from_numpy(self._constraint.prices(place).copy())
             size = scores.shape[-1]
             beyond = known.new_full((max(0, size - len(known)),), 0 if place.state.outside else DEAD)
-            self._prices[place] = torch.cat((known, beyond))[:size].to(scores.device)
+            every = torch.cat((known, beyond))[:size].to(scores.device)
+            dead = every == DEAD
+            dearest = int(every.masked_fill(dead, 0).max())
+            self._prices[place] = _Prices(every, dead if bool(dead.any()) else None, dearest)
         return self._prices[place]
 
 

@@ -93,7 +93,7 @@ def test_every_call_of_any_model_parses(family: str, kind: str) -> None:
     constraint = constraint_of(kind)
     size = len(constraint.vocabulary.pieces)
     model = tiny_model(family, vocab_size=size + 7)  # models score more numbers than there are tokens
-    for limit in LIMITS:
+    for limit in LIMITS if family == "llama" else LIMITS[1:2]:
         for options in (
             {"do_sample": False},
             {"do_sample": True, "temperature": 5.0, "top_k": 0},
