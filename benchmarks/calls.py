@@ -266,7 +266,7 @@ def other_name(name: str) -> str:
 def slipped(name: str) -> str:
     """Returns a name with one letter left out, doubled, changed, or two of them swapped."""
     random = Random(name)
-    place = random.randrange(1, len(name) - 1)
+    place = random.randrange(1, max(2, len(name) - 1))
     two = name[place : place + 2]
     way = random.choice(["", two[0] * 2, random.choice("aeiou"), two[::-1]])
     made = name[:place] + way + name[place + (2 if way == two[::-1] else 1) :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..engines.calls.grammar import Call, parse_call
@@ -32,6 +32,7 @@ class Calls:
         as_of: what was true then; left out, what holds now.
         known_at: only what was known then: a moment, or the number of a change.
         scope: a scope below the handle's own, to read and write in.
+        origins: read only what notes of these origins say, for example ``("user", "tool")`` before acting on it.
         most: a read of more values tells the model nothing: it asked for too much.
         source: where what is written comes from, to find, quarantine or forget it by.
         thread: the conversation that what is written belongs to.
@@ -45,13 +46,14 @@ class Calls:
         as_of: Moment | None = None,
         known_at: Moment | int | None = None,
         scope: str | None = None,
+        origins: Collection[str] | None = None,
         most: int = 10,
         source: str = "call",
         thread: str | None = None,
         derived_from: Sequence[str] = (),
     ) -> None:
         self._memory = memory
-        self._when: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "scope": scope}
+        self._which: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "scope": scope, "origins": origins}
         self._scope = scope
         self._most = checked_count(most, "most", _MOST)
         self._source = source
@@ -93,7 +95,7 @@ class Calls:
         return Outcome(call, "found" if values else "nothing", tuple(values.values()), other, ids)
 
     def _write(self, call: Call) -> Outcome:
-        if self._when["as_of"] is not None or self._when["known_at"] is not None:
+        if self._which["as_of"] is not None or self._which["known_at"] is not None:
             return Outcome(call, "refused", why="these calls see the past, which nobody can write to")
         known = self._facts(call)
         if known:
@@ -111,18 +113,15 @@ class Calls:
         return Outcome(call, "written", notes=(note.id,))
 
     def _facts(self, call: Call) -> list[Fact]:
-        return self._memory.facts(subject=call.subject, relation=call.relation, object=call.object, **self._when)
+        return self._memory.facts(subject=call.subject, relation=call.relation, object=call.object, **self._which)
 
     def _meant(self, call: Call) -> Call | Outcome:
         """Returns the call with names that the memory knows, or what a name that it does not know may mean."""
         store = self._memory._store  # the two are one face
         with store.database.reading():
-            chosen = filtered(
-                self._memory.scope,
-                store.notes.changes,
-                scope=self._scope,
-                known_at=self._when["known_at"],
-            )
+            # a name is known whenever it was said, so the moment asked about does not matter
+            which = self._which | {"as_of": None}
+            chosen = filtered(self._memory.scope, store.notes.changes, **which)
             among = store.notes.among(chosen)
             merged = among.merged()
             known = {relations: store.triplets.names(among, relations=relations) for relations in (False, True)}
