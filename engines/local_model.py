@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from .attention import AttentionEngine
 
-__all__ = ["NEXT_USER", "LocalModel"]
+__all__ = ["LocalModel"]
 
-NEXT_USER = "\nUser:"
+_NEXT_USER = "\nUser:"
 _FILES = {
     "config.json": ["config.json"],
     "*.safetensors": ["*.safetensors"],
@@ -134,8 +134,8 @@ class LocalModel:
         if max_tokens < 1:
             raise EngineError(f"an answer needs at least one token; max_tokens is {max_tokens}")
         model, tokenizer = self.model, self.tokenizer
-        tokens = self.layout(messages)
-        settings = self.settings(len(tokens), min(max_tokens, self.room(len(tokens))))
+        tokens = self._layout(messages)
+        settings = self._settings(len(tokens), min(max_tokens, self._room(len(tokens))))
         sink = TextSink(lambda part: str(tokenizer.decode(part, skip_special_tokens=True)))
         worker = threading.Thread(
             target=copy_context().run,
@@ -145,12 +145,12 @@ class LocalModel:
         )
         worker.start()
         try:
-            yield from one_turn(sink, end="" if tokenizer.chat_template else NEXT_USER)
+            yield from one_turn(sink, end="" if tokenizer.chat_template else _NEXT_USER)
         finally:
             sink.closed = True
             worker.join()
 
-    def layout(self, messages: Sequence[Message]) -> list[int]:
+    def _layout(self, messages: Sequence[Message]) -> list[int]:
         """Returns the tokens of the prompt."""
         from jinja2.exceptions import TemplateError
 
@@ -172,7 +172,7 @@ class LocalModel:
             raise EngineError(f"the chat template of {self.name} refuses messages of {roles}: {error}") from error
         return list(cast("Mapping[str, list[int]]", laid)["input_ids"])
 
-    def room(self, tokens: int) -> int:
+    def _room(self, tokens: int) -> int:
         """Returns how many tokens fit behind a prompt."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit is None:
@@ -184,7 +184,7 @@ class LocalModel:
             )
         return int(limit) - tokens
 
-    def settings(self, prompt: int, answer: int) -> GenerationConfig:
+    def _settings(self, prompt: int, answer: int) -> GenerationConfig:
         """Returns how to answer a prompt of some tokens by so many at the most."""
         settings = deepcopy(self.model.generation_config)
         end = settings.eos_token_id if settings.eos_token_id is not None else self.tokenizer.eos_token_id

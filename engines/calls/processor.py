@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, StoppingCriteria
 
+from ...store.errors import EngineError
 from .acceptor import CLOSED, FREE, State
 from .constraint import DEAD, Place
 from .grammar import OPENERS
@@ -84,6 +85,11 @@ class CallProcessor(LogitsProcessor):
             if row.closed:
                 row = Row(Place(FREE))
             left = self._max_tokens - len(tokens) - 1  # after this token
+            if left < 0:
+                raise EngineError(
+                    f"token {len(tokens) + 1} is asked for, and the processor was made for {self._max_tokens} behind "
+                    f"a prompt of {self.prompt}; give it generate's max_new_tokens, and a new one to each generate"
+                )
             within = min(left, self._call_tokens - row.spent - 1)
             prices = self._priced(row.place, scores)
             forbidden = prices.dead

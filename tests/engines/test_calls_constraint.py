@@ -222,6 +222,17 @@ def test_too_few_tokens_for_a_call_are_an_error() -> None:
         constraint.processor(prompt=1, max_tokens=99, call_tokens=5)
 
 
+def test_a_processor_serves_one_run() -> None:
+    constraint = constraint_of("characters")
+    processor = constraint.processor(prompt=1, max_tokens=2)
+    size = len(constraint.vocabulary.pieces)
+    assert (processor(torch.tensor([[1, 4]]), torch.zeros(1, size)) == 0).all()
+    with pytest.raises(
+        EngineError, match="token 3 is asked for, and the processor was made for 2 behind a prompt of 1"
+    ):
+        processor(torch.tensor([[1, 4, 4]]), torch.zeros(1, size))
+
+
 def spelled(constraint: CallConstraint, text: str) -> list[int]:
     return [constraint.vocabulary.pieces.index(bytes([byte])) for byte in text.encode()]
 
