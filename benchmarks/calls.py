@@ -286,7 +286,7 @@ def answered(question: Question, calls: Calls, renamed: Callable[[str], str]) ->
         return outcome.values if outcome.status == "found" else ()
 
     if kind == "year":
-        return "cannot be asked"  # calls name no times
+        return UNKNOWN  # calls name no times
     if kind == "count":
         found = sum(len(read(values[0], pet)) for pet in PETS)
         return "which?" if unclear else NUMBERS[found]
@@ -300,7 +300,7 @@ def answered(question: Question, calls: Calls, renamed: Callable[[str], str]) ->
 
 
 def reads(worlds: Worlds) -> dict[str, dict[str, dict[str, float]]]:
-    """Returns, for each way of naming and kind of question, the share of right answers and of asking back."""
+    """Returns, for each way of naming and kind of question, how often the answer was right, nothing, wrong, or a question."""
     renaming: dict[str, Callable[[str], str]] = dict(zip(WAYS, (str, slipped, other_name), strict=True))
     results: dict[str, dict[str, dict[str, float]]] = {}
     for way, renamed in renaming.items():
@@ -309,16 +309,18 @@ def reads(worlds: Worlds) -> dict[str, dict[str, dict[str, float]]]:
             for question in world.questions:
                 calls = Calls(memory)
                 said = answered(question, calls, renamed)
-                right = fold(said) == fold(question.answer)
+                came = {question.answer: "right", "which?": "asked back", UNKNOWN: "nothing"}.get(said, "wrong")
                 for kind in (question.kind, "all", *[LONG] * (len(question.ask[1]) >= 5)):
-                    tally[kind]["right" if right else "asked back" if said == "which?" else "wrong"] += 1
+                    tally[kind][came] += 1
         results[way] = {kind: _shares(counts) for kind, counts in tally.items()}
     return results
 
 
 def _shares(counts: Counter[str]) -> dict[str, float]:
     asked = sum(counts.values())
-    return {"asked": asked} | {name: round(counts[name] / max(1, asked), 4) for name in ("right", "asked back")}
+    return {"asked": asked} | {
+        name: round(counts[name] / max(1, asked), 4) for name in ("right", "asked back", "nothing", "wrong")
+    }
 
 
 def writes(worlds: Worlds) -> dict[str, dict[str, float]]:
