@@ -300,7 +300,7 @@ def answered(question: Question, calls: Calls, renamed: Callable[[str], str]) ->
 
 
 def reads(worlds: Worlds) -> dict[str, dict[str, dict[str, float]]]:
-    """Returns, for each way of naming and kind of question, how often the answer was right, nothing, wrong, or a question."""
+    """Returns, by way of naming and kind of question, how often an answer was right, asked back, none or wrong."""
     renaming: dict[str, Callable[[str], str]] = dict(zip(WAYS, (str, slipped, other_name), strict=True))
     results: dict[str, dict[str, dict[str, float]]] = {}
     for way, renamed in renaming.items():
@@ -309,7 +309,7 @@ def reads(worlds: Worlds) -> dict[str, dict[str, dict[str, float]]]:
             for question in world.questions:
                 calls = Calls(memory)
                 said = answered(question, calls, renamed)
-                came = {question.answer: "right", "which?": "asked back", UNKNOWN: "nothing"}.get(said, "wrong")
+                came = {"which?": "asked back", UNKNOWN: "nothing", question.answer: "right"}.get(said, "wrong")
                 for kind in (question.kind, "all", *[LONG] * (len(question.ask[1]) >= 5)):
                     tally[kind][came] += 1
         results[way] = {kind: _shares(counts) for kind, counts in tally.items()}

@@ -5,8 +5,12 @@ Laid out as `CallEngine` runs them: the call is the model's, what comes of it is
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".dev"))
 
 from tercet.engines.calls.grammar import Call, format_call
 from tercet.engines.calls.outcome import Outcome, format_outcome

@@ -18,7 +18,7 @@ from .grammar import is_plain
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Vocabulary"]
+__all__ = ["BYTE_OF", "Vocabulary"]
 
 _ANCHOR = "a"  # tokenizers treat the first piece of a text specially; nothing of ours is the first
 
@@ -117,8 +117,8 @@ def _pieces(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
             continue
         if number in added:
             pieces[number] = added[number].encode()
-        elif "ByteLevel" in kinds and all(char in _BYTE_OF for char in name):
-            pieces[number] = bytes(_BYTE_OF[char] for char in name)
+        elif "ByteLevel" in kinds and all(char in BYTE_OF for char in name):
+            pieces[number] = bytes(BYTE_OF[char] for char in name)
         elif "ByteFallback" in kinds and len(name) == 6 and name.startswith("<0x") and name.endswith(">"):
             pieces[number] = bytes([int(name[3:5], 16)])
         else:
@@ -140,7 +140,8 @@ def _byte_of() -> dict[str, int]:
     return {chr(byte): byte for byte in visible} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-_BYTE_OF = _byte_of()
+BYTE_OF = _byte_of()
+"""The byte that each character of a byte-level vocabulary stands for."""
 
 
 def _check(tokenizer: PreTrainedTokenizerBase, pieces: Sequence[bytes | None]) -> None:

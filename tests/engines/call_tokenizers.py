@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache
+from random import Random
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+from tercet.engines.calls.vocabulary import BYTE_OF
 
 _TEXT = [
     "MEM_READ(Ada >> lives in >> ?) and MEM_WRITE(Ada >> lives in >> Lisbon) are calls; (a) >> (b)?) >>)",
@@ -78,11 +81,48 @@ KINDS = tuple(_MAKERS)
 @cache
 def call_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     """Returns a tokenizer of one of `KINDS`."""
+    return _fast(_MAKERS[kind]())
+
+
+def _fast(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=_MAKERS[kind](),
+        tokenizer_object=tokenizer,
         bos_token="<s>",
         eos_token="</s>",
         pad_token="<pad>",
         unk_token="<unk>",
         padding_side="left",
     )
+
+
+def random_tokenizer(seed: int) -> PreTrainedTokenizerFast:
+    """Returns a byte-level tokenizer of all bytes and of pieces that cut calls wherever they like."""
+    random = Random(seed)
+    parts = [
+        "MEM_READ(",
+        "MEM_WRITE(",
+        " >> ",
+        ">>",
+        "?",
+        ")",
+        "\\",
+        "\\u00",
+        "n",
+        "é",
+        "😀",
+        "\u200b",
+        " ",
+        "Ada",
+        "\n",
+        "M",
+    ]
+    pieces = {bytes([byte]): None for byte in range(256)}
+    while len(pieces) < 700:
+        whole = "".join(random.choices(parts, k=random.randint(1, 6))).encode()
+        start = random.randrange(len(whole))
+        pieces[whole[start : start + random.randint(1, 14)]] = None
+    letter_of = {byte: letter for letter, byte in BYTE_OF.items()}
+    names = [*_SPECIAL, *("".join(letter_of[byte] for byte in piece) for piece in pieces)]
+    tokenizer = Tokenizer(models.BPE({name: place for place, name in enumerate(names)}, []))
+    tokenizer.decoder = decoders.ByteLevel()
+    return _fast(tokenizer)

@@ -1,11 +1,13 @@
 """Whatever a model prefers, every call that it begins ends in time and parses."""
 
 from collections.abc import Sequence
+from functools import cache
+from random import Random
 
 import numpy as np
 import pytest
 import torch
-from call_tokenizers import KINDS, call_tokenizer  # type: ignore[import-not-found]
+from call_tokenizers import KINDS, call_tokenizer, random_tokenizer  # type: ignore[import-not-found]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import shared_model, tiny_model, tiny_tokenizer  # type: ignore[import-not-found]
@@ -154,6 +156,27 @@ def test_prices_are_those_of_walking_every_token(data: st.DataObject) -> None:
             assert moved is not None
             place, prices, steps = moved, constraint.prices(moved) if moved.state != CLOSED else prices, steps + 1
             assert steps < 30
+
+
+@given(st.integers(0, 7), st.integers(0, 10**6), st.integers(18, 60), st.sampled_from([FREE, OPENING, HUSHED]))
+@settings(max_examples=150)
+def test_whatever_is_chosen_out_of_what_may_come_parses(vocabulary: int, seed: int, limit: int, start: State) -> None:
+    constraint = random_constraint(vocabulary)
+    pieces, random = constraint.vocabulary.pieces, Random(seed)
+    likes = np.array([1.0 + 20 * any(part in (piece or b"") for part in (b"MEM", b"(")) for piece in pieces])
+    processor = constraint.processor(prompt=1, max_tokens=limit, start=start, call_tokens=random.randint(18, 60))
+    tokens: list[int] = []
+    for _ in range(limit):
+        scores = processor(torch.tensor([[1, *tokens]]), torch.zeros(1, len(pieces)))[0]
+        allowed = np.flatnonzero((scores == 0).numpy())
+        assert len(allowed)
+        tokens.append(int(random.choices(allowed, likes[allowed])[0]))
+    all_parse([constraint.vocabulary.text(tokens)], least=start == OPENING)
+
+
+@cache
+def random_constraint(seed: int) -> CallConstraint:
+    return CallConstraint(random_tokenizer(seed))
 
 
 @pytest.mark.parametrize("kind", KINDS)
