@@ -3,8 +3,9 @@
 The model has random weights (speed does not depend on them) in a real shape. Memories are 128 tokens, the question is
 32, the answer 32 or as asked. Every arm ends with the same question: with no memory; with the memories' words before
 it, read each time (cold) or kept as a cache that stands there already (prefix); and with the memories in attention,
-with and without noting how much each one got. Placing (from records in RAM to where attention reads them) is told
-apart from the first token; both are in the time to first token.
+with and without noting how much each one got. Loading (from files of a store, which the system has in its cache, with
+their checksums looked at) and placing (from there to where attention reads them) are told apart from the first token;
+all three are in the time to first token.
 
     python benchmarks/attention.py [--shape NAME] [--device cuda] [--memories N ...] [--batch N ...] [--json FILE]
 """
@@ -15,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -36,6 +37,7 @@ if not __package__:  # run as a file, which puts this folder on the path and not
 
 from benchmarks.machine import machine  # noqa: E402
 from benchmarks.random_models import SHAPES, random_model, wordless_tokenizer  # noqa: E402
+from benchmarks.shelf import Shelf  # noqa: E402
 
 from tercet.engines.attention import AttentionEngine  # noqa: E402
 from tercet.engines.attention.recipe import SMALL, Recipe  # noqa: E402
@@ -61,12 +63,14 @@ class Arm:
 
     Attributes:
         name: as in the table.
-        open: opens what the answer is given in.
+        open: opens what the answer is given in, with the records that were loaded.
+        load: loads them.
         once: so slow that one round must do.
     """
 
     name: str
-    open: Callable[[], Opened]
+    open: Callable[[Sequence[Record]], Opened]
+    load: Callable[[], Sequence[Record]] = tuple
     once: bool = False
 
 
@@ -75,11 +79,13 @@ class Timing:
     """One answer, in seconds.
 
     Attributes:
-        place: until the memories stand where they are read.
+        load: until the memories are in RAM.
+        place: from there until they stand where they are read.
         first: from there until the first token is known.
         token: per further token.
     """
 
+    load: float
     place: float
     first: float
     token: float
@@ -94,12 +100,13 @@ class Row:
         batch: rows answered at once.
         arm: which.
         rounds: how often.
+        load_ms: milliseconds of loading.
         place_ms: milliseconds of placing.
         first_ms: milliseconds from there to the first token.
-        ttft_ms: both together: the time to first token.
+        ttft_ms: all together: the time to first token.
         token_ms: milliseconds per further token, of the whole batch.
         ttft_ratio: time to first token over that with no memory.
-        first_ratio: the same without placing.
+        first_ratio: the same without loading and placing.
         decode_ratio: tokens per second over those with no memory.
     """
 
@@ -107,6 +114,7 @@ class Row:
     batch: int
     arm: str
     rounds: int
+    load_ms: tuple[float, float, float]
     place_ms: tuple[float, float, float]
     first_ms: tuple[float, float, float]
     ttft_ms: tuple[float, float, float]
@@ -124,6 +132,7 @@ class Bench:
         self.engine = AttentionEngine(self.model, wordless_tokenizer())
         self._clock = clock
         self._drawn = np.random.default_rng(0)
+        self.shelf = Shelf(DISTINCT)
 
     @property
     def parameters(self) -> float:
@@ -140,11 +149,11 @@ class Bench:
         some = [self.tokens(MEMORY) for _ in range(min(count, DISTINCT))]
         return [some[i % len(some)] for i in range(count)]
 
-    def records(self, words: Sequence[Sequence[int]], recipe: Recipe) -> list[Record]:
-        """Returns memories as the engine keeps them."""
+    def loader(self, words: Sequence[Sequence[int]], recipe: Recipe) -> Callable[[], list[Record]]:
+        """Keeps memories in a store as the engine writes them; returns what loads them from there."""
         engine = AttentionEngine(self.model, self.engine.tokenizer, recipe=recipe)
         some = [engine.encode_tokens([1, *tokens], drop=1) for tokens in words[:DISTINCT]]
-        return [some[i % len(some)] for i in range(len(words))]
+        return self.shelf.keep(f"{len(words)} {recipe}", some, count=len(words))
 
     def recipes(self) -> dict[str, Recipe]:
         """Returns what is kept of memories, from everything to little."""
@@ -163,7 +172,9 @@ class Bench:
     def timed(self, arm: Arm, *, length: int) -> Timing:
         """Answers once."""
         start = self._now()
-        with torch.no_grad(), arm.open() as (ids, cache):
+        records = arm.load()
+        loaded = self._now()
+        with torch.no_grad(), arm.open(records) as (ids, cache):
             placed = self._now()
             output = self.model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
             token = output.logits[:, -1:].argmax(-1)
@@ -172,7 +183,7 @@ class Bench:
                 output = self.model(token, past_key_values=cache, use_cache=True, logits_to_keep=1)
                 token = output.logits[:, -1:].argmax(-1)
             end = self._now()
-        return Timing(placed - start, first - placed, (end - first) / length)
+        return Timing(loaded - start, placed - loaded, first - placed, (end - first) / length)
 
     def _now(self) -> float:
         if self.model.device.type == "cuda":
@@ -189,16 +200,16 @@ def arms(bench: Bench, *, memories: int, batch: int, length: int) -> list[Arm]:
     whole = torch.cat((torch.tensor([before], device=device).expand(batch, -1), question[:, 1:]), 1)
 
     @contextmanager
-    def alone() -> Iterator[Given]:
+    def alone(_: Sequence[Record]) -> Iterator[Given]:
         yield question, DynamicCache()
 
     @contextmanager
-    def cold() -> Iterator[Given]:
+    def cold(_: Sequence[Record]) -> Iterator[Given]:
         yield whole, DynamicCache()
 
-    def attending(records: Sequence[Record], *, watch: bool) -> Callable[[], Opened]:
+    def attending(*, watch: bool) -> Callable[[Sequence[Record]], Opened]:
         @contextmanager
-        def opened() -> Iterator[Given]:
+        def opened(records: Sequence[Record]) -> Iterator[Given]:
             with bench.engine.attend(records, watch=watch):
                 yield question, DynamicCache()
 
@@ -214,19 +225,19 @@ def arms(bench: Bench, *, memories: int, batch: int, length: int) -> list[Arm]:
         if size <= CACHED:
             found.append(Arm("words, prefix cache", _after(bench, before, question, length)))
     for name, recipe in bench.recipes().items():
-        records = bench.records(words, recipe)
-        found.append(Arm(name, attending(records, watch=True)))
+        load = bench.loader(words, recipe)
+        found.append(Arm(name, attending(watch=True), load))
         if recipe == Recipe():
-            found.append(Arm(f"{name}, not watched", attending(records, watch=False)))
+            found.append(Arm(f"{name}, not watched", attending(watch=False), load))
     return found
 
 
-def _after(bench: Bench, before: Sequence[int], question: Tensor, length: int) -> Callable[[], Opened]:
+def _after(bench: Bench, before: Sequence[int], question: Tensor, length: int) -> Callable[[Sequence[Record]], Opened]:
     """Returns what opens a kept prefix cache, made at the first use, and takes off what was added to it."""
     kept: list[DynamicCache] = []
 
     @contextmanager
-    def opened() -> Iterator[Given]:
+    def opened(_: Sequence[Record]) -> Iterator[Given]:
         if not kept:
             prefix = PrefixEngine(bench.model, bench.engine.tokenizer).encode_tokens(before)
             if len(question) > 1:
@@ -258,14 +269,15 @@ def measure(
 
 
 def _row(arm: str, times: Sequence[Timing], base: Sequence[Timing], *, memories: int, batch: int) -> Row:
-    ttft = [timing.place + timing.first for timing in times]
-    own = float(np.median([timing.place + timing.first for timing in base]))
+    ttft = [timing.load + timing.place + timing.first for timing in times]
+    own = float(np.median([timing.load + timing.place + timing.first for timing in base]))
     first, token = [timing.first for timing in times], [timing.token for timing in times]
     return Row(
         memories,
         batch,
         arm,
         len(times),
+        _quartiles([timing.load for timing in times]),
         _quartiles([timing.place for timing in times]),
         _quartiles(first),
         _quartiles(ttft),
@@ -283,13 +295,15 @@ def _quartiles(seconds: Sequence[float]) -> tuple[float, float, float]:
 
 def _table(rows: Sequence[Row], title: str) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("memories", "batch", "arm", "place ms", "first token ms", "TTFT ratio", "ms/token", "decode ratio"):
+    headings = ("load ms", "place ms", "first token ms", "TTFT ratio", "ms/token", "decode ratio")
+    for heading in ("memories", "batch", "arm", *headings):
         table.add_column(heading, justify="left" if heading == "arm" else "right", no_wrap=True)
     for row in rows:
         table.add_row(
             f"{row.memories:,}",
             f"{row.batch}",
             row.arm,
+            f"{row.load_ms[1]:,.1f}",
             f"{row.place_ms[1]:,.1f}",
             "{1:,.1f} [{0:,.1f}, {2:,.1f}]".format(*row.first_ms),
             f"{row.ttft_ratio:.2f} ({row.first_ratio:.2f})",
@@ -343,7 +357,7 @@ def main(
         "tokens": {"memory": MEMORY, "question": QUESTION, "answer": length},
     }
     rows: list[Row] = []
-    with Progress(console=console, transient=True) as progress:
+    with closing(bench.shelf), Progress(console=console, transient=True) as progress:
         task = progress.add_task("", total=len(memories) * len(batch))
         for many, size in product(memories, batch):
             rows += measure(
@@ -358,7 +372,9 @@ def main(
             if json_path:  # after each size: the next may take an hour
                 json_path.parent.mkdir(parents=True, exist_ok=True)
                 json_path.write_text(json.dumps(found | {"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    console.print(_table(rows, f"{shape} on {hardware}: memories of {MEMORY} tokens (in brackets: without placing)"))
+    console.print(
+        _table(rows, f"{shape} on {hardware}: memories of {MEMORY} tokens (in brackets: without loading and placing)")
+    )
 
 
 if __name__ == "__main__":

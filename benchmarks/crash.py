@@ -90,7 +90,7 @@ class Outcome:
         """Counts one more time, and each kind of what is wrong once."""
         self.times += 1
         self.clean += not wrong
-        self.wrong.update({kind for kind, _ in wrong})
+        self.wrong.update({kind.split(":")[0] for kind, _ in wrong})
         self.examples += [f"{kind}: {detail}" for kind, detail in wrong][: 5 - len(self.examples)]
 
     def as_dict(self) -> dict[str, object]:

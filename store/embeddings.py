@@ -6,6 +6,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from sqlalchemy import Connection, Table, func, select
@@ -19,6 +20,8 @@ from .schema import embedding, meta
 from .statements import insert, numbered, nums_of, rows, run
 
 __all__ = ["Embeddings"]
+
+_QUESTIONS = 256  # whose vectors are kept
 
 
 class Embeddings(ABC):
@@ -39,6 +42,7 @@ class Embeddings(ABC):
         self._embedder = embedder
         self.made_by = f"{embedder.name}/{embedder.dimensions}"
         self._staged = threading.local()
+        self._asked = lru_cache(_QUESTIONS)(self._vector)
 
     def remembered(self) -> bool:
         """Returns whether the store knows which embedder makes its vectors: this one.
@@ -104,7 +108,11 @@ class Embeddings(ABC):
         return 1 / (1 + math.exp(-max(-700.0, curve[0] * closest + curve[1])))  # no further: e to the 710th overflows
 
     def embed(self, question: str) -> Vector:
-        """Returns the unit vector of a question, shape (dimensions,)."""
+        """Returns the unit vector of a question, shape (dimensions,), kept for when it is asked again soon."""
+        vector: Vector = self._asked(question).copy()
+        return vector
+
+    def _vector(self, question: str) -> Vector:
         vector: Vector = self._checked(self._embedder.embed([question]), 1)[0]
         return vector
 

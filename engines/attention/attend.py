@@ -16,7 +16,7 @@ from ...store.form import Record
 from .capture import Layer
 from .function import Listener, listening
 from .merge import Reader
-from .placing import KnownAngles, place
+from .placing import place
 from .report import Attention
 
 __all__ = ["Bias", "attending"]
@@ -32,15 +32,8 @@ def attending(
 
     See `AttentionEngine.attend`; here the layers are given.
     """
-    angles: KnownAngles = {}
     weight = _weight(bias, len(records))
-    read = {
-        number: slots
-        for number, layer in enumerate(layers)
-        if records
-        and layer.remembers
-        and (slots := place(model, layer, number, records, layers=len(layers), angles=angles))
-    }
+    read = place(model, layers, records) if records else {}
     rows = tuple(read) if records else tuple(number for number, layer in enumerate(layers) if layer.remembers)
     attention = Attention(len(records), rows, watched=watch)
     listeners: dict[nn.Module, Listener | None] = dict.fromkeys(

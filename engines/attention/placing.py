@@ -1,10 +1,11 @@
-"""Records side by side: what one layer reads, whatever each record kept."""
+"""Records side by side: what each layer reads, whatever each record kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -15,10 +16,11 @@ from .capture import Layer
 from .quantise import restored
 from .rotary import Angles
 
-__all__ = ["KnownAngles", "Slots", "place"]
+__all__ = ["Slots", "place"]
 
-
-KnownAngles = dict[tuple[object, ...], Angles]
+_AT_ONCE = 1 << 19  # numbers of a record that are restored and rotated together: what fits into a processor's cache
+_Row = tuple[int, int]  # a layer's number, and one of its KV heads
+_Angles = dict[tuple[object, ...], Angles]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,137 +45,145 @@ class Slots:
     offsets: Tensor | None
 
 
-def place(
-    model: PreTrainedModel,
-    layer: Layer,
-    number: int,
-    records: Sequence[Record],
-    *,
-    layers: int,
-    angles: KnownAngles,
-) -> Slots | None:
-    """Returns what a layer reads of ``records``, on its device: all end at -1, beside each other.
+def place(model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record]) -> dict[int, Slots]:
+    """Returns what each layer reads of ``records``, on its device: all end at -1, beside each other.
+
+    Layers of one kind are done together, some at a time: a model has many, each of a few small arrays.
 
     Args:
         model: the model that reads.
-        layer: one of its layers.
-        number: of the layer.
+        layers: all of its layers.
         records: at least one.
-        layers: how many the model has.
-        angles: what other layers have found out already; added to.
 
     Returns:
-        None where no record keeps anything for this layer.
+        layer number -> what it reads; layers that remember nothing, or of which no record keeps anything, are left out.
 
     Raises:
         EngineError: a record was made by another model.
     """
-    module = model.get_submodule(layer.path)
-    device = next(module.parameters()).device
-    # Each is rotated alone: it fits into the processor's cache, and all of one length have the same places.
-    parts = [
-        _turned(part, model, layer, module, angles)
-        if (part := _part(record, number, layer, layers, device)) is not None
-        else None
-        for record in records
-    ]
-    heads = tuple(sorted({head for part in parts if part is not None for head in part.heads}))
-    found = [(owner, _over(part, heads)) for owner, part in enumerate(parts) if part is not None]
-    if not found:
-        return None
-    offsets = None
-    if all(part.offsets is None and part.places.dim() == 1 for _, part in found):
-        places = torch.cat([part.places for _, part in found])
-    else:
-        places = torch.cat([part.places.expand(len(heads), -1) for _, part in found], 1)
-        zeros = [torch.zeros(len(heads), part.keys.shape[1], device=device) for _, part in found]
-        offsets = torch.cat(
-            [none if part.offsets is None else part.offsets for none, (_, part) in zip(zeros, found, strict=True)],
-            1,
-        )
-    return Slots(
-        None if len(heads) == layer.shape[0] else heads,
-        torch.cat([part.keys for _, part in found], 1),
-        torch.cat([part.values for _, part in found], 1),
-        torch.cat([torch.full((part.keys.shape[1],), owner) for owner, part in found]).to(device),
-        places,
-        offsets,
-    )
+    present = [_present(record, layers) for record in records]
+    angles: _Angles = {}
+    read: dict[int, Slots] = {}
+    for numbers in _alike(model, layers, records, present):
+        parts = [
+            _part(model, layers, numbers, record, [row for number in numbers for row in rows[number]], angles)
+            for record, rows in zip(records, present, strict=True)
+        ]
+        read |= _beside(layers, [(owner, part) for owner, part in enumerate(parts) if part is not None])
+    return dict(sorted(read.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One record in one layer: a row for each of the KV heads that keep any of it."""
+    """One record in some layers: a row for each of their KV heads that keeps any of it."""
 
-    heads: tuple[int, ...]
+    rows: tuple[_Row, ...]
     keys: Tensor
     values: Tensor
     places: Tensor
     offsets: Tensor | None
 
 
-def _part(record: Record, number: int, layer: Layer, layers: int, device: torch.device) -> _Part | None:
-    length, heads, start = record["tokens"].shape[0], layer.shape[0], f"layers.{number}."
-    present = record.get("heads")
-    if present is not None and (present.shape[0] != layers or present[number, heads:].any()):
-        raise EngineError(
-            f"a record keeps heads of {present.shape[0]} layers of up to {present.shape[1]} KV heads, this model has "
-            f"{layers} layers, here with {heads}: it was made by another model; encode its text again"
-        )
-    rows = tuple(range(heads)) if present is None else tuple(present[number, :heads].nonzero()[0].tolist())
-    if not rows:
-        return None
-    kept = record.get(f"{start}places")
-    shape = (len(rows), length if kept is None else kept.shape[-1])
-    keys, values = (
-        _checked(record, f"{start}{part}", (*shape, layer.shape[1 if part == "key" else 2]), device)
-        for part in ("key", "value")
-    )
+def _present(record: Record, layers: Sequence[Layer]) -> list[list[_Row]]:
+    """Returns, per layer, the KV heads that keep anything of a record."""
+    kept = record.get("heads")
     if kept is None:
-        places = torch.arange(-length, 0, device=device)
-    else:
-        places = torch.tensor(kept, dtype=torch.int64).to(device) - length
-    counts = record.get(f"{start}counts")
-    return _Part(
-        rows,
-        keys,
-        values,
-        places,
-        None if counts is None else torch.tensor(counts, dtype=torch.float32).to(device).log(),
-    )
-
-
-def _over(part: _Part, heads: tuple[int, ...]) -> _Part:
-    """Returns a part with a row for each of ``heads``, hidden where it has none."""
-    if part.heads == heads:
-        return part
-    rows = torch.tensor([heads.index(head) for head in part.heads], device=part.keys.device)
-    shape = (len(part.heads), part.keys.shape[1])
-    offsets = part.keys.new_zeros(shape) if part.offsets is None else part.offsets
-    places = part.places
-    if places.dim() > 1:
-        places = places.new_full((len(heads), shape[1]), -1).index_copy(0, rows, places)
-    return _Part(
-        heads,
-        part.keys.new_zeros(len(heads), *part.keys.shape[1:]).index_copy(0, rows, part.keys),
-        part.values.new_zeros(len(heads), *part.values.shape[1:]).index_copy(0, rows, part.values),
-        places,
-        offsets.new_full((len(heads), shape[1]), -torch.inf).index_copy(0, rows, offsets),
-    )
-
-
-def _checked(record: Record, name: str, wanted: tuple[int, ...], device: torch.device) -> Tensor:
-    found = restored(record, name, device=device) if name in record else None
-    if found is None or found.shape != wanted:
+        return [[(number, head) for head in range(layer.shape[0])] for number, layer in enumerate(layers)]
+    if kept.shape[0] != len(layers) or any(kept[number, layer.shape[0] :].any() for number, layer in enumerate(layers)):
         raise EngineError(
-            f"a record has {name} of shape {None if found is None else tuple(found.shape)}, this model needs "
-            f"{wanted}: it was made by another model; encode its text again"
+            f"a record keeps heads of {kept.shape[0]} layers of up to {kept.shape[1]} KV heads, this model has "
+            f"{len(layers)} layers of {', '.join(map(str, sorted({layer.shape[0] for layer in layers})))}: it was made "
+            "by another model; encode its text again"
         )
+    found: list[list[_Row]] = [[] for _ in layers]
+    for number, head in np.argwhere(kept).tolist():
+        found[number].append((number, head))
     return found
 
 
-def _turned(part: _Part, model: PreTrainedModel, layer: Layer, module: nn.Module, known: KnownAngles) -> _Part:
-    """Returns a part with its keys rotated to their places, which are the same for all heads, or not."""
+def _alike(
+    model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record], present: Sequence[Sequence[list[_Row]]]
+) -> Iterator[list[int]]:
+    """Yields numbers of layers whose keys are of one shape in each record, rotated in one way and on one device."""
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    for number, layer in enumerate(layers):
+        if layer.remembers:
+            module = model.get_submodule(layer.path)
+            device = next(module.parameters()).device
+            kind = (layer.shape, layer.rotation, type(module), device, *(_kept(record, number) for record in records))
+            kinds.setdefault(kind, []).append(number)
+    tokens = max(record["tokens"].shape[0] for record in records)
+    for numbers in kinds.values():
+        some: list[int] = []
+        size = 0
+        for number in numbers:
+            here = max(len(rows[number]) for rows in present) * tokens * max(layers[number].shape[1:])
+            if some and size + here > _AT_ONCE:
+                yield some
+                some, size = [], 0
+            some.append(number)
+            size += here
+        yield some
+
+
+def _kept(record: Record, number: int) -> tuple[int, bool] | None:
+    """Returns how many tokens a record keeps for a layer, and whether one may stand for several."""
+    key = record.get(f"layers.{number}.key")
+    return None if key is None else (key.shape[-2], f"layers.{number}.counts" in record)
+
+
+def _part(
+    model: PreTrainedModel,
+    layers: Sequence[Layer],
+    numbers: Sequence[int],
+    record: Record,
+    rows: Sequence[_Row],
+    angles: _Angles,
+) -> _Part | None:
+    if not rows:
+        return None
+    layer, length = layers[numbers[0]], record["tokens"].shape[0]
+    module = model.get_submodule(layer.path)
+    device = next(module.parameters()).device
+    counted = {number: sum(row[0] == number for row in rows) for number in dict.fromkeys(number for number, _ in rows)}
+    keys, values = (
+        restored(
+            record,
+            [_checked(record, number, part, count, length, width) for number, count in counted.items()],
+            device=device,
+        )
+        for part, width in (("key", layer.shape[1]), ("value", layer.shape[2]))
+    )
+    kept = [record.get(f"layers.{number}.places") for number in counted]
+    if any(one is not None for one in kept):
+        places = torch.from_numpy(np.concatenate([one for one in kept if one is not None]).astype(np.int64) - length)
+    else:
+        places = torch.arange(-length, 0)
+    counts = [record[f"layers.{number}.counts"] for number in counted if f"layers.{number}.counts" in record]
+    offsets = torch.from_numpy(np.concatenate(counts)).to(device).float().log() if counts else None
+    part = _Part(tuple(rows), keys, values, places.to(device), offsets)
+    return _turned(part, model, layer, module, angles)
+
+
+def _checked(record: Record, number: int, part: str, rows: int, length: int, width: int) -> str:
+    """Returns where in a record a layer's keys or values stand, if they are of the shape that this model needs."""
+    name = f"layers.{number}.{part}"
+    kept, found = record.get(f"layers.{number}.places"), record.get(name)
+    wanted = (rows, length if kept is None else kept.shape[-1], width)
+    if found is not None and found.dtype == np.uint8:  # two to a byte
+        shape: tuple[int, ...] | None = (*found.shape[:-1], 2 * found.shape[-1])
+    else:
+        shape = None if found is None else found.shape
+    if shape != wanted:
+        raise EngineError(
+            f"a record has {name} of shape {shape}, this model needs {wanted}: it was made by another model; "
+            "encode its text again"
+        )
+    return name
+
+
+def _turned(part: _Part, model: PreTrainedModel, layer: Layer, module: nn.Module, known: _Angles) -> _Part:
+    """Returns a part with its keys rotated to their places, which are the same for all rows, or not."""
     rotation, keys, places = layer.rotation, part.keys, part.places
     if rotation is None:
         return part
@@ -186,3 +196,57 @@ def _turned(part: _Part, model: PreTrainedModel, layer: Layer, module: nn.Module
     if angles is None:
         angles = known[name] = rotation.angles(model, keys, places)
     return replace(part, keys=rotation.turn(model, module, keys, places, angles=angles))
+
+
+def _beside(layers: Sequence[Layer], found: Sequence[tuple[int, _Part]]) -> dict[int, Slots]:
+    """Returns, per layer, the parts of all records side by side."""
+    if not found:
+        return {}
+    rows = tuple(sorted({row for _, part in found for row in part.rows}))
+    parts = [_over(part, rows) for _, part in found]
+    sizes = [part.keys.shape[1] for part in parts]
+    device = parts[0].keys.device
+    keys, values = torch.cat([part.keys for part in parts], 1), torch.cat([part.values for part in parts], 1)
+    owners = torch.repeat_interleave(torch.tensor([owner for owner, _ in found]), torch.tensor(sizes)).to(device)
+    alike = all(part.offsets is None and part.places.dim() == 1 for part in parts)
+    if alike:
+        places, offsets = torch.cat([part.places for part in parts]), None
+    else:
+        places = torch.cat([part.places.expand(len(rows), -1) for part in parts], 1)
+        zeros = (torch.zeros(len(rows), size, device=device) for size in sizes)
+        offsets = torch.cat(
+            [none if part.offsets is None else part.offsets for none, part in zip(zeros, parts, strict=True)], 1
+        )
+    read, start = {}, 0
+    for number in dict.fromkeys(number for number, _ in rows):
+        heads = tuple(head for other, head in rows if other == number)
+        here = slice(start, start + len(heads))
+        start += len(heads)
+        read[number] = Slots(
+            None if len(heads) == layers[number].shape[0] else heads,
+            keys[here],
+            values[here],
+            owners,
+            places if alike else places[here],
+            None if offsets is None else offsets[here],
+        )
+    return read
+
+
+def _over(part: _Part, rows: tuple[_Row, ...]) -> _Part:
+    """Returns a part with all of ``rows``, hidden where it has none."""
+    if part.rows == rows:
+        return part
+    here = torch.tensor([rows.index(row) for row in part.rows], device=part.keys.device)
+    shape = (len(part.rows), part.keys.shape[1])
+    offsets = part.keys.new_zeros(shape) if part.offsets is None else part.offsets
+    places = part.places
+    if places.dim() > 1:
+        places = places.new_full((len(rows), shape[1]), -1).index_copy(0, here, places)
+    return _Part(
+        rows,
+        part.keys.new_zeros(len(rows), *part.keys.shape[1:]).index_copy(0, here, part.keys),
+        part.values.new_zeros(len(rows), *part.values.shape[1:]).index_copy(0, here, part.values),
+        places,
+        offsets.new_full((len(rows), shape[1]), -torch.inf).index_copy(0, here, offsets),
+    )

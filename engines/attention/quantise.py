@@ -8,6 +8,8 @@ value, where R is the radius of the values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,20 +36,24 @@ def quantise(record: Record, *, bits: int | None) -> Record:
     return packed
 
 
-def restored(record: Record, name: str, *, device: torch.device | str = "cpu") -> Tensor:
-    """Returns keys or values of a record, float32; the bits travel to the device, and become numbers there.
+def restored(record: Record, names: Sequence[str], *, device: torch.device | str = "cpu") -> Tensor:
+    """Returns keys or values of layers, one after the other; the bits travel to the device, and become numbers there.
 
-    In full precision on the CPU they may be the record's own: they are for reading only.
+    Args:
+        record: where they stand.
+        names: of arrays that differ in their number of KV heads alone.
+        device: where they go.
+
+    Returns:
+        float32, shape (KV heads of all of them, tokens, width).
     """
-    array = record[name]
-    # What was stored may be read-only, which torch does not know; so that alone is copied.
-    codes = (torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)).to(device)
-    scale = record.get(f"{name}.scale")
-    if scale is None:
+    codes = torch.from_numpy(np.concatenate([record[name] for name in names])).to(device)
+    if f"{names[0]}.scale" not in record:
         return codes.float()
+    scale = torch.from_numpy(np.concatenate([record[f"{name}.scale"] for name in names])).to(device)
     if codes.dtype == torch.uint8:
         codes = torch.stack([codes & 15, codes >> 4], -1).flatten(-2).to(torch.int8) - 8
-    return codes.float() * torch.tensor(scale).to(device).float()
+    return codes.float().mul_(scale.float())  # in place: room for another copy costs more than the product
 
 
 def logit_error(record: Record, number: int, queries: Tensor, *, scaling: float) -> Tensor:

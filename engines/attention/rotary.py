@@ -73,7 +73,7 @@ class Rotation:
         if self.last:
             width = cos.shape[-1]
             _, turned = _half_split(keys[None, :1, :, -width:], keys[None, ..., -width:], cos, sin)
-            return torch.cat((keys[..., :-width], turned[0]), -1)
+            return turned[0] if width == keys.shape[-1] else torch.cat((keys[..., :-width], turned[0]), -1)
         apply = _own_apply(layer) if self.own else None
         # It rotates queries too, and there are none: one head is the least that every model's own function takes.
         return (_half_split if apply is None else apply)(keys[None, :1], keys[None], cos, sin)[1][0]
@@ -136,7 +136,11 @@ def _own_apply(layer: nn.Module) -> Callable[..., tuple[Tensor, Tensor]] | None:
 def _half_split(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
     """Rotates the first dimensions of ``key``, halves against each other, as far as the angles reach."""
     width = cos.shape[-1]
-    turned, rest = key[..., :width], key[..., width:]
-    first, second = turned.chunk(2, -1)
-    swapped = torch.cat((-second, first), -1)
-    return query, torch.cat((turned * cos[:, None] + swapped * sin[:, None], rest), -1)
+    first, second = key[..., :width].chunk(2, -1)
+    down, up = sin[:, None].chunk(2, -1)
+    # In place, as far as can be: most of the time goes into room for what lies between.
+    turned = key.clone()
+    turned[..., :width].mul_(cos[:, None])
+    turned[..., : width // 2].addcmul_(second, down, value=-1)
+    turned[..., width // 2 : width].addcmul_(first, up)
+    return query, turned

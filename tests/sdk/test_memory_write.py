@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
 from threading import Thread
 from types import MappingProxyType
 from typing import Any
@@ -185,6 +186,18 @@ def test_many_are_written_in_order_with_progress(memory: Memories) -> None:
     assert len(steps) > 1
     assert ada.notes(limit=2000) == notes[::-1]
     assert disagreements(ada._store) == []
+
+
+def test_ids_of_one_call_are_random_and_lie_close_together(memory: Memories) -> None:
+    ada = memory()
+    calls = [[note.id for note in ada.write_many(f"note {n}" for n in range(200))] for _ in range(2)]
+    assert len({*calls[0], *calls[1]}) == 400
+    assert all(len(id) == 16 and set(id) <= set("0123456789abcdef") for ids in calls for id in ids)
+    for ids in calls:
+        gaps = [(int(after, 16) - int(before, 16)) % 2**64 for before, after in pairwise(ids)]
+        assert all(0 < gap <= 2**32 for gap in gaps)
+        assert len(set(gaps)) > 190, "the next one cannot be told from the last"
+    assert (int(calls[1][0], 16) - int(calls[0][-1], 16)) % 2**64 > 2**33
 
 
 def test_no_drafts_are_no_notes(memory: Memories) -> None:

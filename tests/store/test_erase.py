@@ -212,3 +212,17 @@ def test_a_file_that_could_not_be_written_anew_is_said(ada: Memory, monkeypatch:
     assert proofs(receipt)["database"] == "NOT written anew"
     assert any("the disk is full" in line for line in receipt.uncovered)
     assert ada.read("Zanzibarian", by=["words"]).notes == (), "forgotten it is all the same"
+
+
+def test_words_of_others_that_cannot_be_read_prove_nothing(ada: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = ada.write("Zanzibarian pomegranates")
+
+    def unreadable(connection: object, words: object) -> set[str]:
+        raise StoreError("the disk gives an error")
+
+    monkeypatch.setattr(scrub, "held_elsewhere", unreadable)
+    receipt = ada.forget(note.id, erase=True)
+    assert not receipt.erased
+    assert proofs(receipt)["scan"] == "FAILED"
+    assert any("the disk gives an error" in line for line in receipt.uncovered)
+    assert ada.read("Zanzibarian", by=["words"]).notes == ()

@@ -171,3 +171,29 @@ def test_a_rebuild_makes_the_vectors_anew(memory: Memories) -> None:
     fresh = memory()
     fresh.rebuild(forms=["vectors"])
     assert found(fresh, "apple pears") == before == [item.num for item in items]
+
+
+class _Counting(HashEmbedder):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        self.asked += texts
+        vectors: Vector = super().embed(texts)
+        return vectors
+
+
+def test_a_question_that_is_asked_again_is_not_embedded_again(memory: Memories) -> None:
+    embedder = _Counting()
+    ada = memory(embedder=embedder)
+    ada.write_many(["Ada lives in Porto.", "Bob likes figs."])
+    embedder.asked.clear()
+    first, again = ada.read("Who lives in Porto?"), ada.read("Who lives in Porto?")
+    assert [(one.note.id, one.score) for one in first] == [(one.note.id, one.score) for one in again]
+    assert embedder.asked == ["Who lives in Porto?"]
+    ada.read("Who likes figs?")
+    assert embedder.asked == ["Who lives in Porto?", "Who likes figs?"]
+    assert ada._store.vectors
+    ada._store.vectors.embed("Who likes figs?")[:] = 0  # a caller's copy
+    assert ada._store.vectors.embed("Who likes figs?").any()
