@@ -51,15 +51,17 @@ def spelt_like(name: str, names: Collection[str]) -> list[str]:
         return []
     bare, found = _bare(name), []
     for other in names:
-        if abs(len(other) - len(name)) <= 2 and not any(char.isdigit() for char in other):
-            near = _bare(other)
+        near = _bare(other)
+        if abs(len(near) - len(bare)) <= 1 and (near == bare or _one_slip(bare, near)):
             long_enough = min(len(bare.replace(" ", "")), len(near.replace(" ", ""))) >= _SHORTEST
-            if near == bare or (long_enough and abs(len(near) - len(bare)) <= 1 and _one_slip(bare, near)):
+            if (near == bare or long_enough) and not any(char.isdigit() for char in other):
                 found.append(other)
     return sorted(found)
 
 
 def _bare(name: str) -> str:
+    if name.isascii():
+        return name
     return "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
 
 

@@ -169,7 +169,7 @@ class Triplets:
                     .where(*among.conditions)
                     .group_by(folded, written)
                 )
-                for name, surface, num in connection.execute(query):
+                for name, surface, num in connection.execute(query).all():
                     found[name] = min(found.get(name, (num, surface)), (num, surface))
         return {name: surface for name, (_, surface) in found.items()}
 

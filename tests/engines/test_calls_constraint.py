@@ -170,7 +170,7 @@ def test_whatever_is_chosen_out_of_what_may_come_parses(vocabulary: int, seed: i
         scores = processor(torch.tensor([[1, *tokens]]), torch.zeros(1, len(pieces)))[0]
         allowed = np.flatnonzero((scores == 0).numpy())
         assert len(allowed)
-        tokens.append(int(random.choices(allowed, likes[allowed])[0]))
+        tokens.append(int(random.choices(allowed.tolist(), likes[allowed].tolist())[0]))
     all_parse([constraint.vocabulary.text(tokens)], least=start == OPENING)
 
 
