@@ -105,7 +105,6 @@ def _pieces(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
             "is kept in a tokenizer.json"
         )
     special = set(tokenizer.all_special_ids)
-    added = {token: entry.content for token, entry in tokenizer.added_tokens_decoder.items()}
     special |= {token for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
     kinds = set(_kinds(json.loads(backend.to_str())["decoder"]))
     decode = (lambda tokens: " ".join(tokens)) if backend.decoder is None else backend.decoder.decode
@@ -115,9 +114,7 @@ def _pieces(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
     for number, name in names.items():
         if number in special:
             continue
-        if number in added:
-            pieces[number] = added[number].encode()
-        elif "ByteLevel" in kinds and all(char in BYTE_OF for char in name):
+        if "ByteLevel" in kinds and all(char in BYTE_OF for char in name):
             pieces[number] = bytes(BYTE_OF[char] for char in name)
         elif "ByteFallback" in kinds and len(name) == 6 and name.startswith("<0x") and name.endswith(">"):
             pieces[number] = bytes([int(name[3:5], 16)])

@@ -45,6 +45,7 @@ def _byte_fallback() -> Tokenizer:
     merges = [tuple(merge) for merge in model["merges"]]
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, byte_fallback=True, unk_token="<unk>"))
     tokenizer.add_special_tokens(_SPECIAL)
+    tokenizer.add_tokens([AddedToken("▁▁▁", normalized=False), AddedToken("<unused0>", normalized=False)])
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
