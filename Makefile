@@ -19,7 +19,7 @@ check: .venv/.dev
 	$(BIN)/mypy
 
 # Each prints its tables and writes its JSON; all of them take hours, one takes minutes: make bench ONLY=store
-ONLY ?= recall_locomo recall_beam recall_musique babi preferences timeline paths store forget together crash latency ppr embedding attention sweep
+ONLY ?= recall_locomo recall_beam recall_musique babi preferences timeline paths store forget together crash latency ppr embedding attention sweep calls
 bench: .venv/.dev
 	for name in $(ONLY); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 

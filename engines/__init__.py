@@ -3,10 +3,20 @@
 Importing this loads neither torch nor transformers; the first use of a local model or embedder does.
 """
 
+from .calls.engine import CallEngine
 from .embedder import CallableEmbedder, HubEmbedder, MiniLM
 from .endpoint import EndpointModel
 from .local_model import LocalModel
 from .rules import RuleExtractor
 from .screening import PatternScreen
 
-__all__ = ["CallableEmbedder", "EndpointModel", "HubEmbedder", "LocalModel", "MiniLM", "PatternScreen", "RuleExtractor"]
+__all__ = [
+    "CallEngine",
+    "CallableEmbedder",
+    "EndpointModel",
+    "HubEmbedder",
+    "LocalModel",
+    "MiniLM",
+    "PatternScreen",
+    "RuleExtractor",
+]

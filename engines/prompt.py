@@ -20,7 +20,7 @@ from ..store.errors import InvalidInput
 from ..store.note import Note
 from .chat import Message
 
-__all__ = ["approximate_tokens", "compose", "render"]
+__all__ = ["INVISIBLE", "approximate_tokens", "compose", "render"]
 
 _HEAD = (
     "<memory>\n"
@@ -32,8 +32,8 @@ _TAIL = "</memory>"
 
 # Characters that print nothing although Python calls them printable (Unicode's Default_Ignorable_Code_Point
 # and the blank Braille pattern). U+FE0F stays: it only asks for the coloured form of an emoji.
-_INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0000-\U000e0fff"
-_REFUSED = re.compile(f"[<>\\[\\]{_INVISIBLE}]")
+INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0000-\U000e0fff"
+_REFUSED = re.compile(f"[<>\\[\\]{INVISIBLE}]")
 
 _PIECE = re.compile(r"[A-Za-z]+|[0-9\n]|[^\x00-\x7f]+|[^A-Za-z0-9\s\x80-\U0010ffff]+")
 

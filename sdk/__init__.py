@@ -1,6 +1,7 @@
 """The face of the library: Memory, what it returns, and a dialogue that remembers."""
 
 from ..store.quotas import Limit
+from .calls import Calls
 from .dialogue import Dialogue, Reply
 from .history import Event, FormState, Stats
 from .memory import Memory
@@ -9,6 +10,7 @@ from .receipt import Receipt, Step
 from .timeline import Timeline
 
 __all__ = [
+    "Calls",
     "Dialogue",
     "Event",
     "FormState",

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from itertools import combinations
 
-__all__ = ["ACCENTS", "SPELLING", "spelt_alike"]
+__all__ = ["ACCENTS", "SPELLING", "spelt_alike", "spelt_like"]
 
 ACCENTS, SPELLING = "accents", "spelling"
 _SHORTEST = 5  # letters; shorter names differ in one letter and mean two: Ann and Ian
@@ -45,7 +45,23 @@ def spelt_alike(names: Collection[str]) -> list[tuple[str, str, str]]:
     return [(one, other, why) for (one, other), why in sorted(found.items())]
 
 
+def spelt_like(name: str, names: Collection[str]) -> list[str]:
+    """Returns those of folded names that this one may be a slip for, in order of the alphabet; by the same rule."""
+    if any(char.isdigit() for char in name):
+        return []
+    bare, found = _bare(name), []
+    for other in names:
+        near = _bare(other)
+        if abs(len(near) - len(bare)) <= 1 and (near == bare or _one_slip(bare, near)):
+            long_enough = min(len(bare.replace(" ", "")), len(near.replace(" ", ""))) >= _SHORTEST
+            if (near == bare or long_enough) and not any(char.isdigit() for char in other):
+                found.append(other)
+    return sorted(found)
+
+
 def _bare(name: str) -> str:
+    if name.isascii():
+        return name
     return "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
 
 

@@ -152,6 +152,27 @@ class Triplets:
         kept.sort(key=lambda fact: (fact.superseded, -fact.confidence, fact.valid_from))
         return kept[:limit]
 
+    def names(self, among: Among, *, relations: bool = False) -> dict[str, str]:
+        """Returns, folded, the subjects and objects of what the admitted notes say, or its relations.
+
+        Each comes with the way in which it was first written.
+        """
+        sides = [(triplet.c.r, triplet.c.relation)]
+        if not relations:
+            sides = [(triplet.c.s, triplet.c.subject), (triplet.c.o, triplet.c.object)]
+        found: dict[str, tuple[int, str]] = {}
+        with self._database.reading() as connection:
+            for folded, written in sides:
+                query = (
+                    select(folded, written, func.min(triplet.c.num))
+                    .select_from(triplet.join(note, note.c.num == triplet.c.note))
+                    .where(*among.conditions)
+                    .group_by(folded, written)
+                )
+                for name, surface, num in connection.execute(query).all():
+                    found[name] = min(found.get(name, (num, surface)), (num, surface))
+        return {name: surface for name, (_, surface) in found.items()}
+
     def _statements(self, among: Among, conditions: Sequence[ColumnElement[bool]]) -> list[Statement]:
         merged = among.merged()
         query = (

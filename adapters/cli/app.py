@@ -10,6 +10,7 @@ from ... import __version__
 from ...store.errors import TercetError
 from . import care, moving, reading, trust, writing
 from .calibrate import calibrate
+from .calling import call
 from .chat import chat
 from .graph import graph
 from .history import history
@@ -24,7 +25,18 @@ __all__ = ["main"]
 _SECTIONS = {
     "Try": (demo,),
     "Remember": (writing.write, moving.import_, chat),
-    "Look": (reading.read, reading.list_, reading.show_, reading.facts, timeline, history, graph, why, reading.stats),
+    "Look": (
+        reading.read,
+        reading.list_,
+        reading.show_,
+        reading.facts,
+        call,
+        timeline,
+        history,
+        graph,
+        why,
+        reading.stats,
+    ),
     "Change": (writing.revise, writing.undo, trust.quarantine, trust.release, writing.forget),
     "Care": (care.doctor, care.rebuild, calibrate, limit, moving.export),
 }

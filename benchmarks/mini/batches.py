@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ..worlds import KINDS, Question, Split, Told, make_world
 from ..worlds.world import ME
+from .calling import called_document
 from .documents import Batch, Document, Writer, pack
 
 __all__ = ["Batches", "Course", "held_out"]
@@ -30,6 +31,7 @@ class Course:
         length: of a row, in tokens.
         notes: most notes of a world, at the end.
         seed: of everything.
+        calls: share of the documents, once worlds are half-grown, in which the model reads and writes by calls.
     """
 
     steps: int
@@ -39,6 +41,7 @@ class Course:
     seed: int = 0
     repeating: float = 0.05
     growing: float = 0.6
+    calls: float = 0.0
 
 
 class Batches(Dataset[Batch]):
@@ -83,7 +86,18 @@ class Batches(Dataset[Batch]):
         prompted = random.random() < 0.3 * min(1.0, 2 * grown)
         most = 2 + round(min(1.0, grown) * (self.course.notes - 2))
         kinds = KINDS if grown > 0.4 else ("one hop",)
+        if self.course.calls and grown > 0.5 and random.random() < self.course.calls:
+            return self._called(random, seed, most, length)
         return world_document(self.writer, random, seed, "train", prompted, most, length, kinds)
+
+    def _called(self, random: Random, seed: str, most: int, length: int) -> Document:
+        """Returns a dialogue with calls, of a smaller world where that does not fit."""
+        while True:
+            world = make_world(seed, "train", notes=most, questions=3)
+            document = called_document(self.writer, random, world)
+            if document.answers and len(document.tokens) <= length:
+                return document
+            most, seed = max(1, most - 1), seed + "'"
 
     def _cut(self, document: Document, size: int) -> Document:
         """Returns the beginning of a text."""

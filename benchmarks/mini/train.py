@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--repeating", type=float, default=0.05, help="share of the steps for repetitions alone")
     parser.add_argument("--growing", type=float, default=0.6, help="share of the steps when worlds are full-grown")
+    parser.add_argument("--calls", type=float, default=0.0, help="share of documents that call, once worlds are grown")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
     parser.add_argument("--threads", type=int, default=1)
@@ -61,7 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     texts = novels(chosen.text)
     tokenizer = tokenizer_of(chosen.folder, texts, chosen.vocabulary)
     course = Course(
-        chosen.steps, chosen.rows, chosen.length, chosen.notes, chosen.seed, chosen.repeating, chosen.growing
+        chosen.steps,
+        chosen.rows,
+        chosen.length,
+        chosen.notes,
+        chosen.seed,
+        chosen.repeating,
+        chosen.growing,
+        chosen.calls,
     )
     shape = Shape(chosen.vocabulary, chosen.width, chosen.layers, chosen.heads, chosen.kv_heads, chosen.inner)
     run(chosen, course, shape, tokenizer, texts)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercet.store.likeness import ACCENTS, SPELLING, spelt_alike
+from tercet.store.likeness import ACCENTS, SPELLING, spelt_alike, spelt_like
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_what_differs_more_or_means_two_is_not(one: str, other: str) -> None:
 
 def test_a_pattern_is_no_slip() -> None:
     assert spelt_alike([f"ward {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]) == []
+
+
+@given(st.lists(st.text("abcé1 ", min_size=1, max_size=9).map(str.strip), min_size=2, max_size=2, unique=True))
+def test_one_name_is_looked_for_by_the_same_rule(pair: list[str]) -> None:
+    one, other = pair
+    assert spelt_like(one, [other]) == [other] * len(spelt_alike(pair))
 
 
 def _near(one: str, other: str) -> bool:
