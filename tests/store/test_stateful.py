@@ -192,7 +192,8 @@ class Comparison(RuleBasedStateMachine):
         moved = self.model.release(meant) if back else self.model.hold(meant)
         assert count == len(moved)
         after, self.model.held = self.model.held, before
-        logged = handle._store.notes.changes.select(change.c.seq >= len(self.model.moments))
+        with handle._store.database.overseeing():  # what was made of it may stand in a scope above
+            logged = handle._store.notes.changes.select(change.c.seq >= len(self.model.moments))
         assert {made.note for made in logged} == {memo.id for memo in self.model.versions(moved)}
         for made in logged:  # one change per version; a note is shown as long as its current one is not held
             if self.model.memos[made.note].current:
