@@ -32,10 +32,15 @@ class WordIndex(Protocol):
         """Takes rows out of the index, while they and what they show are still as they were indexed."""
         ...
 
-    def matching(self, words: Sequence[str]) -> Subquery:
+    def rarest(self, words: Sequence[str]) -> list[str]:
+        """Returns the words to find rows by: all of them, or the rarest where the others would only cost time."""
+        ...
+
+    def matching(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Subquery:
         """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
 
-        The scores are positive, larger is better.
+        The scores are positive, larger is better. With ``beside`` only rows that hold one of those words too, which
+        then count as well.
         """
         ...
 

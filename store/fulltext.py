@@ -16,6 +16,9 @@ from .statements import rows, run, run_many
 
 __all__ = ["FullText"]
 
+_ENOUGH = 1_000  # rows that words hold together, so that no more frequent one need be looked up
+_MOST = 20_000  # rows that are scored for the sake of one word more, unless it is the only one
+
 
 class FullText:
     """An index of words.
@@ -50,12 +53,31 @@ class FullText:
         """Takes rows out of the index, word by word, while they and what they show are still as they were indexed."""
         self._change(self._remove, nums, indexed=True)
 
-    def matching(self, words: Sequence[str]) -> Subquery:
+    def rarest(self, words: Sequence[str]) -> list[str]:
+        """Returns the words to find rows by, the rarest first: a frequent one finds most rows, and tells little.
+
+        In an index of a thousand rows, or of few words that are frequent, these are all.
+        """
+        counting = f"SELECT count(*) FROM (SELECT rowid FROM {self._name} WHERE {self._name} MATCH ? LIMIT {_MOST + 1})"
+        with self._database.reading() as connection:
+            held = {word: rows(connection, counting, f'"{word}"')[0][0] for word in words}
+        chosen: list[str] = []
+        total = 0
+        for word in sorted(words, key=lambda word: held[word]):
+            if total and (total >= _ENOUGH or total + held[word] > _MOST):
+                break
+            chosen.append(word)
+            total += held[word]
+        return chosen
+
+    def matching(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Subquery:
         """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
 
-        The scores are positive, larger is better.
+        The scores are positive, larger is better. With ``beside`` only rows that hold one of those words too, which
+        then count as well.
         """
-        terms = " OR ".join(f'"{word}"' for word in words)
+        found, near = (" OR ".join(f'"{word}"' for word in some) for some in (words, beside))
+        terms = f"({found}) AND ({near})" if near else found
         matched = text(f"{self._name} MATCH :{self._name}_terms").bindparams(bindparam(f"{self._name}_terms", terms))
         score: ColumnElement[float] = literal_column(self._score)
         return (

@@ -98,10 +98,14 @@ class Postings:
             with self._database.reading() as connection:
                 run(connection, self._delete, sorted(nums))
 
-    def matching(self, words: Sequence[str]) -> Subquery:
+    def rarest(self, words: Sequence[str]) -> list[str]:
+        """Returns the words to find rows by: all, for here each is looked up by itself."""
+        return list(words)
+
+    def matching(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Subquery:
         """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
 
-        The scores are positive, larger is better.
+        The scores are positive, larger is better. As no word is left out by `rarest`, none can stand ``beside``.
         """
         phrases = [[_number(term) for term in found] for word in words if (found := self._tokenizer.phrase(word))]
         first, written = [phrase[0] for phrase in phrases], [_array(phrase) for phrase in phrases]

@@ -7,6 +7,7 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .database import Database
 from .embeddings import Embeddings
 from .form import Among, Embedder, Hit, Vector
 from .halfvec import packed, unpacked
-from .schema import change, embedding
+from .schema import change, embedding, note
 
 __all__ = ["Vectors", "faiss_device"]
 
@@ -38,29 +39,52 @@ class Vectors(Embeddings):
         self._newest = 0  # largest number in the index
 
     def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
-        import faiss
-
-        allowed = among.nums()
-        if not len(allowed):
-            return []
         with self._lock:
             self._follow()
-            most = min(self._index.ntotal, len(allowed))
-            if not most:
-                return []
+            for least in (2 * k, 16 * k):
+                found, whole = self._found(vector, least)
+                kept = self._admitted(found, among)
+                if whole or len(kept) >= k:
+                    return kept[:k]
+            allowed = among.nums()
+            return self._found(vector, k, allowed=allowed)[0][:k] if len(allowed) else []
+
+    def _found(
+        self, vector: Vector, least: int, *, allowed: npt.NDArray[np.int64] | None = None
+    ) -> tuple[list[Hit], bool]:
+        """Returns the best of all vectors or of those allowed, ``least`` or more, and whether there are no others.
+
+        Faiss says nothing of the order of equals, so those that are equal to the last one found are left out.
+        """
+        import faiss
+
+        parameters = None
+        if allowed is not None:
             # faiss keeps pointers to the selector and its bits only: they must live until the search is over
             bits = _bits(allowed)
             selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-            limit = k
-            while True:
-                limit = min(limit + 1, most)
-                scores, nums = self._index.search(vector[None], limit, params=parameters)
-                if limit == most or scores[0][k - 1] > scores[0][-1]:
-                    break
-                limit *= 4  # a tie at the end: faiss says nothing of the order, so see all that are equal
+        total = self._index.ntotal if allowed is None else min(self._index.ntotal, len(allowed))
+        limit = least
+        while True:
+            limit = min(limit + 1, total)
+            if not limit:
+                return [], True
+            scores, nums = self._index.search(vector[None], limit, params=parameters)
+            if limit == total or scores[0][least - 1] > scores[0][-1]:
+                break
+            limit *= 4
         found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
-        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]]
+        if limit < total:
+            found = [(num, score) for num, score in found if score > scores[0][-1]]
+        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))], limit == total
+
+    def _admitted(self, found: Sequence[Hit], among: Among) -> list[Hit]:
+        """Returns those of the notes found that may be seen: looking at a few is cheaper than listing all of them."""
+        query = select(note.c.num).where(note.c.num.in_([hit.num for hit in found]), *among.conditions)
+        with self._database.reading() as connection:
+            kept = set(connection.scalars(query).all())
+        return [hit for hit in found if hit.num in kept]
 
     def clear(self) -> None:
         """Deletes every vector."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, Subquery, case, func, literal, select
 
 from .database import Database
 from .form import Among, Cue, Hit
@@ -57,7 +57,17 @@ class Words:
         words = telling(cue.text)
         if not words or k < 1:
             return []
-        found = self.index.matching(words)
+        rare = self.index.rarest(words)
+        scores = self._scored(self.index.matching(rare), k, among)
+        beside = [word for word in words if word not in rare]
+        if beside and scores:
+            scores |= self._scored(self.index.matching(rare, beside=beside), k, among)
+        best = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+        hits = [Hit(num, score) for num, score in best]
+        return hits or self._containing(cue.text, k, among)
+
+    def _scored(self, found: Subquery, k: int, among: Among) -> dict[int, float]:
+        """Returns the best of the rows that were found and may be seen."""
         query = (
             select(note.c.num, found.c.score)
             .select_from(note.join(found, note.c.num == found.c.num))
@@ -66,8 +76,7 @@ class Words:
             .limit(k)
         )
         with self._database.reading() as connection:
-            hits = [Hit(num, value) for num, value in connection.execute(query).all()]
-        return hits or self._containing(cue.text, k, among)
+            return dict(iter(connection.execute(query)))
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""

@@ -121,6 +121,26 @@ def test_many_equal_vectors_come_in_the_order_of_their_numbers(memory: Memories)
         assert [hit.num for hit in hits] == [item.num for item in notes[:k]]
 
 
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_the_nearest_are_the_nearest_however_few_may_be_seen(memory: Memories, k: int) -> None:
+    ada = memory("everyone")
+    random = np.random.default_rng(0)
+    words = [" ".join(random.choice(list("abcdefghijklmnop"), 4)) for _ in range(600)]
+    few = [ada.write(text, scope="everyone/few") for text in words[:6]]
+    some = ada.write_many([{"text": text, "scope": "everyone/some"} for text in words[6:60]])
+    most = ada.write_many([{"text": text, "scope": "everyone/most"} for text in words[60:]])
+    store = ada._store
+    assert store.vectors
+    asked = store.vectors.embed("a b c d")
+    vectors = HashEmbedder().embed([item.text for item in (*few, *some, *most)]).astype(np.float16).astype(np.float32)
+    scores = dict(zip([item.num for item in (*few, *some, *most)], vectors @ asked, strict=True))
+    for scope, notes in (("few", few), ("some", some), ("most", most)):
+        with store.database.reading():
+            hits = store.vectors.search(Cue("a", asked), k, store.notes.among(Filter(f"everyone/{scope}")))
+        wanted = sorted((-scores[item.num], item.num) for item in notes)[:k]
+        assert [hit.num for hit in hits] == [num for _, num in wanted]
+
+
 class Broken:
     """Answers well until it is told to answer something else."""
 
