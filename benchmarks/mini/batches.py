@@ -14,7 +14,7 @@ from random import Random
 from tokenizers import Tokenizer
 from torch.utils.data import Dataset
 
-from ..worlds import KINDS, Question, Split, Told, make_world
+from ..worlds import KINDS, Question, Split, Told, World, make_world
 from ..worlds.world import ME
 from .calling import called_document
 from .documents import Batch, Document, Writer, pack
@@ -23,7 +23,9 @@ __all__ = ["Batches", "Course", "held_out"]
 
 _CROWDED = 0.3  # share of full-grown worlds in attention that have many more notes
 _CROWDS = 0.08  # share of full-grown batches that are one world among as many strangers' notes as a batch holds
-_BESIDE = 0.35  # share of worlds in the prompt with other memories, mostly strangers', in attention beside
+_PROMPTED = 0.55  # share of worlds in the prompt, once worlds are half-grown
+_ALIKE = 0.3  # share of worlds in attention with notes of strangers that say the like of what is asked
+_BESIDE = 0.25  # share of worlds in the prompt with other memories, mostly strangers', in attention beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Batches(Dataset[Batch]):
             text = random.choice(self.texts)
             start = random.randrange(max(1, len(text) - 400))
             return self._cut(self.writer.text(text[start : start + 400]), length // 2)
-        prompted = random.random() < 0.4 * min(1.0, 2 * grown)
+        prompted = random.random() < _PROMPTED * min(1.0, 2 * grown)
         most = 2 + round(min(1.0, grown) * (self.course.notes - 2))
         if grown >= 1 and not prompted and random.random() < _CROWDED:
             most *= 4  # as many as there is room for
@@ -144,7 +146,7 @@ def world_document(
 ) -> Document:
     """Returns a dialogue about a world of at most ``most`` notes; a smaller one where that does not fit."""
     while True:
-        size = random.randint(max(1, most // 2), most)
+        size = random.randint(max(1, most if prompted and random.random() < 0.6 else most // 2), most)
         if len(kinds) > 1 and random.random() < 0.04:  # nothing is remembered, so nothing is known
             world = make_world(seed, split, notes=size, questions=2, kinds=("unanswerable",))
             document = writer.attended((), world.questions, system=random.random() < 0.5)
@@ -156,6 +158,9 @@ def world_document(
             notes = random.sample(notes, len(notes))
             asked, system = [*turns, *world.questions], random.random() < 0.5
             if not prompted:
+                if split == "train" and random.random() < _ALIKE:
+                    notes += _alike(random, world, seed)
+                    random.shuffle(notes)
                 document = writer.attended(notes, asked, system=system)
             elif split == "train" and random.random() < _BESIDE:
                 known = random.choice((0, 0, len(notes) // 2))
@@ -167,6 +172,19 @@ def world_document(
             return document
         most = max(1, size - 1) if world.questions else most
         seed += "'"
+
+
+def _alike(random: Random, world: World, seed: str) -> list[Told]:
+    """Returns notes that say of strangers what is asked about the world's people, as a recall brings them too."""
+    asked = {part for question in world.questions for part in question.ask}
+    known = {fact.subject for note in world.notes for fact in note.facts} | {ME}
+    others = (note for number in range(5) for note in make_world(f"{seed} {number}", "train", notes=8).notes)
+    found = [
+        note
+        for note in others
+        if note.facts and all(fact.relation in asked and fact.subject not in known for fact in note.facts)
+    ]
+    return random.sample(found, random.randint(0, min(6, len(found))))
 
 
 def _said(note: Told) -> Question:
