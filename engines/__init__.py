@@ -6,6 +6,7 @@ Importing this loads neither torch nor transformers; the first use of a local mo
 from .calls.engine import CallEngine
 from .embedder import CallableEmbedder, HubEmbedder, MiniLM
 from .endpoint import EndpointModel
+from .extraction import FactReader
 from .local_model import LocalModel
 from .rules import RuleExtractor
 from .screening import PatternScreen
@@ -14,6 +15,7 @@ __all__ = [
     "CallEngine",
     "CallableEmbedder",
     "EndpointModel",
+    "FactReader",
     "HubEmbedder",
     "LocalModel",
     "MiniLM",

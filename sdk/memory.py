@@ -23,6 +23,7 @@ from ..store.store import Store
 from .arguments import FactInput, Moment, all_drafted, checked_count, checked_forms, drafted, filtered, within_budget
 from .asking import Asking
 from .attending import attend
+from .extracting import Extracting
 from .history import Event, FormState, Stats, events
 from .keeping import Keeping
 from .reading import FORMS, likely, rank
@@ -35,7 +36,7 @@ _MOST = 1_000  # notes in one recall
 _LISTED = 100_000  # notes in one listing
 
 
-class Memory(Asking, Keeping):
+class Memory(Asking, Extracting, Keeping):
     """What one scope remembers.
 
     A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, func, select
 
 from .aliases import every_name
 from .database import Database
+from .extracted import extractions
 from .form import Among, Cue, Extractor, Hit
 from .names import fold
 from .note import Note
@@ -225,7 +226,7 @@ class Graph:
         """Returns the graph of the admitted notes, made anew after every change."""
         with self._database.reading() as connection:
             seq = connection.scalar(select(change.c.seq).order_by(change.c.seq.desc()).limit(1)) or 0
-            key = (among.key, seq, frozenset(among.merged().items()))
+            key = (among.key, seq, extractions(connection), frozenset(among.merged().items()))
             cached = self._cached
             if cached is None or cached[0] != key:
                 cached = (key, self._build(among))

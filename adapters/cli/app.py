@@ -12,6 +12,7 @@ from . import care, moving, reading, trust, writing
 from .calibrate import calibrate
 from .calling import call
 from .chat import chat
+from .extract import extract
 from .graph import graph
 from .history import history
 from .limits import limit
@@ -24,7 +25,7 @@ __all__ = ["main"]
 
 _SECTIONS = {
     "Try": (demo,),
-    "Remember": (writing.write, moving.import_, chat),
+    "Remember": (writing.write, moving.import_, extract, chat),
     "Look": (
         reading.read,
         reading.list_,

@@ -135,8 +135,10 @@ def show_(session: Session, id: str) -> None:
     with session.open() as memory:
         note = memory.get(id)
         made = [fact for fact in memory.facts(superseded=True) if note.id in fact.notes]
+        read = memory.extracted(note.id)
     if session.as_json:
-        session.answer(note_values(note) | {"supports": [fact_values(fact) for fact in made]})
+        supports = {"supports": [fact_values(fact) for fact in made], "extracted": [asdict(one) for one in read]}
+        session.answer(note_values(note) | supports)
         return
     placed = f"{one_line(note.thread)}, turn {note.position}" if note.thread else ""
     click.echo(f"{plain(note.text)}\n")  # as it is, however long its lines are
@@ -159,6 +161,13 @@ def show_(session: Session, id: str) -> None:
                 ("key", one_line(note.key or "")),
                 ("metadata", _short_json(note.metadata)),
                 *(("fact", row[-1]) for row in facts_rows(made)),
+                *(
+                    (
+                        "a model read",
+                        one_line(f"{one.fact.subject} {one.fact.relation} {one.fact.object}: “{one.span}”"),
+                    )
+                    for one in read
+                ),
             ]
         )
     )
