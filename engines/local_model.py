@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalModel"]
 
-_NEXT_USER = "\nUser:"
+NEXT_USER = "\nUser:"
 _FILES = {
     "config.json": ["config.json"],
     "*.safetensors": ["*.safetensors"],
@@ -160,8 +160,8 @@ class LocalModel:
         if max_tokens < 1:
             raise EngineError(f"an answer needs at least one token; max_tokens is {max_tokens}")
         model, tokenizer = self.model, self.tokenizer
-        tokens = self._layout(messages)
-        settings = self._settings(len(tokens), min(max_tokens, self._room(len(tokens))))
+        tokens = self.layout(messages)
+        settings = self.settings(len(tokens), min(max_tokens, self.room(len(tokens))))
         sink = TextSink(lambda part: str(tokenizer.decode(part, skip_special_tokens=True)))
         worker = threading.Thread(
             target=copy_context().run,
@@ -172,7 +172,7 @@ class LocalModel:
         worker.start()
         said = ""
         try:
-            for piece in one_turn(sink, end="" if tokenizer.chat_template else _NEXT_USER):
+            for piece in one_turn(sink, end="" if tokenizer.chat_template else NEXT_USER):
                 said += piece
                 yield piece
         finally:
@@ -180,7 +180,7 @@ class LocalModel:
             worker.join()
         return Tokens(tuple(tokens), tuple(sink.told(said)))
 
-    def _layout(self, messages: Sequence[Message]) -> list[int]:
+    def layout(self, messages: Sequence[Message]) -> list[int]:
         """Returns the tokens of the prompt."""
         from jinja2.exceptions import TemplateError
 
@@ -202,7 +202,7 @@ class LocalModel:
             raise EngineError(f"the chat template of {self.name} refuses messages of {roles}: {error}") from error
         return list(cast("Mapping[str, list[int]]", laid)["input_ids"])
 
-    def _room(self, tokens: int) -> int:
+    def room(self, tokens: int) -> int:
         """Returns how many tokens fit behind a prompt."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit is None:
@@ -214,7 +214,7 @@ class LocalModel:
             )
         return int(limit) - tokens
 
-    def _settings(self, prompt: int, answer: int) -> GenerationConfig:
+    def settings(self, prompt: int, answer: int) -> GenerationConfig:
         """Returns how to answer a prompt of some tokens by so many at the most."""
         settings = deepcopy(self.model.generation_config)
         end = settings.eos_token_id if settings.eos_token_id is not None else self.tokenizer.eos_token_id

@@ -8,7 +8,7 @@ used again: a switch and a checkpoint let the server do so, where the role may a
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,12 +30,17 @@ _BEYOND = (
 )
 
 
-def scrub_server(database: Postgres, needles: Sequence[bytes]) -> Scrubbed:
-    """Removes what was deleted from the server's files as far as the role may, and looks for it where it can."""
+def scrub_server(database: Postgres, needles: Callable[[], Sequence[bytes]]) -> Scrubbed:
+    """Removes what was deleted from the server's files as far as the role may, and looks for it where it can.
+
+    Args:
+        database: whose files they are.
+        needles: gives what to look for; asked only where the files can be searched, for it reads every row.
+    """
     steps: list[tuple[str, str, str]] = []
     left = [_BEYOND]
     wrong = _rewritten(database, steps) + _moved_on(database, steps) + _searched(database, needles, steps)
-    return Scrubbed(tuple(steps), (*wrong, *left), not wrong, tuple(needles))
+    return Scrubbed(tuple(steps), (*wrong, *left), not wrong, sought=())
 
 
 def _rewritten(database: Postgres, steps: list[tuple[str, str, str]]) -> list[str]:
@@ -64,7 +69,9 @@ def _moved_on(database: Postgres, steps: list[tuple[str, str, str]]) -> list[str
     return []
 
 
-def _searched(database: Postgres, needles: Sequence[bytes], steps: list[tuple[str, str, str]]) -> list[str]:
+def _searched(
+    database: Postgres, needles: Callable[[], Sequence[bytes]], steps: list[tuple[str, str, str]]
+) -> list[str]:
     with database.alone() as connection:
         folder, reason = _data_folder(connection)
         untouched = connection.exec_driver_sql("SELECT oid FROM pg_database WHERE datname = 'template0'").scalar_one()
@@ -73,13 +80,13 @@ def _searched(database: Postgres, needles: Sequence[bytes], steps: list[tuple[st
         return [f"no look into the server's files was possible: {reason}"]
     try:
         # what every new database holds are the server's own words: finding them would prove nothing
-        needles = absent(folder / "base" / str(untouched), needles)
-        found = scan(folder, needles)
+        sought = absent(folder / "base" / str(untouched), needles())
+        found = scan(folder, sought)
     except StoreError as error:
         steps.append(("scan", "NOT done", str(error)))
         return [str(error)]
     told = ", ".join(f"{len(held)} in {name}" for name, held in sorted(found.items()))
-    proof = f"another process looked for {len(needles)} byte strings in every file of the server: {told or '0 found'}"
+    proof = f"another process looked for {len(sought)} byte strings in every file of the server: {told or '0 found'}"
     steps.append(("scan", "STILL FOUND" if found else "nothing found", proof))
     return [f"{name} of the server, where bytes were still found" for name in sorted(found)]
 

@@ -98,7 +98,7 @@ def scrub(database: Database, needles: Needles) -> Scrubbed:
     The notes are forgotten already: what goes wrong here is told, not raised, so that there is a receipt of it.
     """
     if isinstance(database, Postgres):
-        return scrub_server(database, needles.without(_held(database, needles)))
+        return scrub_server(database, lambda: needles.without(_held(database, needles)))
     if isinstance(database, SQLite):
         return scrub_file(database, needles)
     raise TypeError(f"nobody knows how to erase in a {type(database).__name__}")

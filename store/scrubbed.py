@@ -15,7 +15,8 @@ class Scrubbed:
         steps: where, what was done, and what shows it.
         left: what could not be reached or proved.
         clean: whether everything was done, and a search of the files found nothing.
-        sought: what was looked for: bytes of what was erased that nothing else in the store holds.
+        sought: what was looked for in a store's own folder: bytes of what was erased that nothing else in the store
+            holds. Copies that lie beside it are searched for the same.
     """
 
     steps: tuple[tuple[str, str, str], ...]

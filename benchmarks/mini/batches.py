@@ -20,6 +20,8 @@ from .documents import Batch, Document, Writer, pack
 
 __all__ = ["Batches", "Course", "held_out"]
 
+_CROWDED = 0.3  # share of full-grown worlds in attention that have many more notes
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -83,8 +85,10 @@ class Batches(Dataset[Batch]):
             text = random.choice(self.texts)
             start = random.randrange(max(1, len(text) - 400))
             return self._cut(self.writer.text(text[start : start + 400]), length // 2)
-        prompted = random.random() < 0.3 * min(1.0, 2 * grown)
+        prompted = random.random() < 0.4 * min(1.0, 2 * grown)
         most = 2 + round(min(1.0, grown) * (self.course.notes - 2))
+        if grown >= 1 and not prompted and random.random() < _CROWDED:
+            most *= 4  # as many as there is room for
         kinds = KINDS if grown > 0.4 else ("one hop",)
         if self.course.calls and grown > 0.5 and random.random() < self.course.calls:
             return self._called(random, seed, most, length)
@@ -123,7 +127,7 @@ def world_document(
             world = make_world(seed, split, notes=size, questions=2, kinds=("unanswerable",))
             document = writer.attended((), world.questions, system=random.random() < 0.5)
         else:
-            world = make_world(seed, split, notes=size, questions=2 if prompted else 1 + min(4, size), kinds=kinds)
+            world = make_world(seed, split, notes=size, questions=1 + min(2 if prompted else 4, size), kinds=kinds)
             said = [note for note in world.notes if note.speaker == ME and note.facts]
             turns = [_said(random.choice(said))] if split == "train" and said and random.random() < 0.2 else []
             notes = [note for note in world.notes if not turns or note.text != turns[0].text]

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from random import Random
 
 from .names import Split, person, place
-from .relations import KIN, RELATIONS, SMALL_TALK, ways
+from .relations import KIN, PETS, RELATIONS
+from .ways import Ways, ways_of
 
 __all__ = ["KINDS", "ME", "NUMBERS", "PETS", "UNKNOWN", "Fact", "Question", "Split", "Told", "World", "make_world"]
 
@@ -16,33 +17,15 @@ ME = "user"
 UNKNOWN = "I don't know"
 KINDS = ("one hop", "two hops", "temporal", "yes/no", "counting", "unanswerable")
 NUMBERS = ("none", "one", "two", "three", "four")
-PETS = ("dog", "cat", "horse", "parrot")
 
 _SHARES = {"one hop": 3, "yes/no": 0.6, "unanswerable": 0.6}  # how often a kind is asked; the others 1
-_OPENINGS = "By the way, / You know, / Guess what: / As I said, | Oh, and / One more thing:"
-_MOVED = (
-    "{s} moved from {a} to {v} in {w}. / In {w} {s} moved from {a} to {v}. / {s} left {a} for {v} in {w}. "
-    "| In {w} {s} left {a} for {v}. / {s} moved to {v} from {a} in {w}."
-)
-_BEFORE = (
-    "Where did {s} live before {v}? / Where did {s} live before? / Where did {s} move from? "
-    "| Where was the home of {s} before {v}?"
-)
-_BEFORE_ME = (
-    "Where did I live before {v}? / Where did I live before? / Where did I move from? | Where was my home before {v}?"
-)
-_WHEN = "When did {s} move to {v}? / When did {s} leave {a}? | In which year did {s} move to {v}?"
-_WHEN_ME = "When did I move to {v}? / When did I leave {a}? | In which year did I move to {v}?"
-_CHANGED = (
-    "{s} has just moved to {v}. / {s} moved to {v} last week. / {s} does not live in {a} any more, but in {v}. "
-    "| {s} has now moved to {v}. / {s} moved from {a} to {v} last week."
-)
-_CHANGED_ME = (
-    "I have just moved to {v}. / I moved to {v} last week. / I do not live in {a} any more, but in {v}. "
-    "| I have now moved to {v}. / I moved from {a} to {v} last week."
-)
-_COUNT = "How many pets does {s} have? / How many animals does {s} have? | How many pets has {s} got?"
-_COUNT_ME = "How many pets do I have? / How many animals do I have? | How many pets have I got?"
+_OPENING, _ASKING, _TALK = ways_of("opening"), ways_of("asking"), ways_of("talk")
+_MOVED, _CHANGED, _CHANGED_ME = ways_of("moved"), ways_of("changed"), ways_of("changed_me")
+_BEFORE, _BEFORE_ME = ways_of("before"), ways_of("before_me")
+_WHEN, _WHEN_ME = ways_of("when"), ways_of("when_me")
+_COUNT, _COUNT_ME = ways_of("count"), ways_of("count_me")
+_SMALL = ("The", "My", "In", "On", "At", "As", "It", "When", "For")  # no names, so small after an opening
+_ASKED_FIRST = 0.15  # share of the questions of training that something stands before
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +144,15 @@ class _Maker:
         self.kinds.append(kind)
         self.candidates.append(make)
 
-    def _way(self, templates: str) -> str:
-        return self.random.choice(ways(templates, self.split))
+    def _way(self, ways: Ways) -> str:
+        return ways.one(self.random, self.split)
+
+    def _asked(self, ways: Ways) -> str:
+        """Returns a question, now and then with something before it; testing has the bare question alone."""
+        text = self._way(ways)
+        if self.split == "test" or self.random.random() >= _ASKED_FIRST:
+            return text
+        return f"{self._way(_ASKING)} {text}"
 
     def _free(self, relations: Sequence[str], *, among: Sequence[str] = ()) -> tuple[str, str] | None:
         """Returns somebody and a relation of which nothing is known yet."""
@@ -174,9 +164,9 @@ class _Maker:
 
     def _write(self, text: str, speaker: str, *facts: Fact) -> int:
         if self.random.random() < 0.2 and speaker:
-            opening = self._way(_OPENINGS)
+            opening = self._way(_OPENING)
             first = text.split()[0]
-            text = f"{opening} {text[0].lower() + text[1:] if first in ('The', 'My', 'In') else text}"
+            text = f"{opening} {text[0].lower() + text[1:] if first in _SMALL else text}"
         self.day += timedelta(days=self.random.randint(0, 40))
         self.notes.append(Told(speaker, text, self.day.isoformat(), facts))
         return len(self.notes) - 1
@@ -216,7 +206,7 @@ class _Maker:
 
     def _value_question(self, subject: str, relation: str, needs: tuple[int, ...]) -> Question:
         kind = RELATIONS[relation]
-        text = self._way(kind.asked_me) if subject == ME else self._way(kind.asked).format(s=subject)
+        text = self._asked(kind.asked_me) if subject == ME else self._asked(kind.asked).format(s=subject)
         return Question("one hop", text, self.known[subject, relation][0], needs, ("value", subject, relation))
 
     def _check(self, subject: str, relation: str, note: int) -> Question:
@@ -225,7 +215,7 @@ class _Maker:
             others = [value for (_, other), (value, _) in self.known.items() if other == relation and value != true]
             value = self.random.choice(others) if others else RELATIONS[relation].value(self.random, self.split)
         kind = RELATIONS[relation]
-        way = self._way(kind.checked_me if subject == ME else kind.checked)
+        way = self._asked(kind.checked_me if subject == ME else kind.checked)
         answer = "yes" if value == true else "no"
         ask = ("is", subject, relation, value)
         return Question("yes/no", way.format(s=subject, v=value), answer, (note,), ask)
@@ -251,7 +241,7 @@ class _Maker:
 
     def _chain_question(self, subject: str, kin: str, other: str, relation: str, notes: list[int]) -> Question:
         whose = f"my {kin}" if subject == ME else f"{subject}'s {kin}"
-        text = self._way(RELATIONS[relation].asked).format(s=whose)
+        text = self._asked(RELATIONS[relation].asked).format(s=whose)
         answer = self.known[other, relation][0]
         return Question("two hops", text, answer, tuple(notes), ("value", subject, kin, relation))
 
@@ -274,11 +264,11 @@ class _Maker:
         me = subject == ME
 
         def before() -> Question:
-            text = self._way(_BEFORE_ME if me else _BEFORE).format(s=subject, v=new)
+            text = self._asked(_BEFORE_ME if me else _BEFORE).format(s=subject, v=new)
             return Question("temporal", text, old, (note,), ("before", subject))
 
         def when() -> Question:
-            text = self._way(_WHEN_ME if me else _WHEN).format(s=subject, v=new, a=old)
+            text = self._asked(_WHEN_ME if me else _WHEN).format(s=subject, v=new, a=old)
             return Question("temporal", text, year, (note,), ("year", subject))
 
         self._offer("temporal", before)
@@ -324,7 +314,7 @@ class _Maker:
         def how_many() -> Question:
             # a chain may have given another one since
             every = tuple(self.known[subject, kind][1] for kind in PETS if (subject, kind) in self.known)
-            text = self._way(_COUNT_ME if subject == ME else _COUNT).format(s=subject)
+            text = self._asked(_COUNT_ME if subject == ME else _COUNT).format(s=subject)
             return Question("counting", text, NUMBERS[len(every)], tuple(sorted(every)), ("count", subject))
 
         self._offer("counting", how_many)
@@ -332,7 +322,7 @@ class _Maker:
     def _talk(self, room: int) -> None:
         """Writes a note that says nothing, or an earlier question."""
         if self.random.random() < 0.6:
-            self._write(self._way(SMALL_TALK), self.random.choice((ME, "assistant", *self.cast)))
+            self._write(self._way(_TALK), self.random.choice((ME, "assistant", *self.cast)))
         else:
             kind = RELATIONS[self.random.choice(list(RELATIONS))]
             self._write(self._way(kind.asked).format(s=self.random.choice(self.cast[1:])), ME)
@@ -343,5 +333,5 @@ class _Maker:
             return
         subject, relation = free
         kind = RELATIONS[relation]
-        text = self._way(kind.asked_me) if subject == ME else self._way(kind.asked).format(s=subject)
+        text = self._asked(kind.asked_me) if subject == ME else self._asked(kind.asked).format(s=subject)
         self._offer("unanswerable", lambda: Question("unanswerable", text, UNKNOWN, (), ("value", subject, relation)))

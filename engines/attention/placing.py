@@ -66,7 +66,7 @@ def place(model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Rec
     read: dict[int, Slots] = {}
     for numbers in _alike(model, layers, records, present):
         parts = [
-            _part(model, layers, numbers, record, [row for number in numbers for row in rows[number]], angles)
+            _part(model, layers[numbers[0]], record, [row for number in numbers for row in rows[number]], angles)
             for record, rows in zip(records, present, strict=True)
         ]
         read |= _beside(layers, [(owner, part) for owner, part in enumerate(parts) if part is not None])
@@ -134,15 +134,15 @@ def _kept(record: Record, number: int) -> tuple[int, bool] | None:
 
 def _part(
     model: PreTrainedModel,
-    layers: Sequence[Layer],
-    numbers: Sequence[int],
+    layer: Layer,
     record: Record,
     rows: Sequence[_Row],
     angles: _Angles,
 ) -> _Part | None:
+    """Returns a record's rows, all of layers of the same kind as ``layer``."""
     if not rows:
         return None
-    layer, length = layers[numbers[0]], record["tokens"].shape[0]
+    length = record["tokens"].shape[0]
     module = model.get_submodule(layer.path)
     device = next(module.parameters()).device
     counted = {number: sum(row[0] == number for row in rows) for number in dict.fromkeys(number for number, _ in rows)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ...store.errors import EngineError, TercetError
 from ..chat import Message
-from ..local_model import _NEXT_USER, LocalModel
+from ..local_model import NEXT_USER, LocalModel
 from .acceptor import FREE, HUSHED, MUTE, OPENING, State
 from .constraint import CallConstraint
 from .grammar import OPENERS, Call, Verb, parse_call
@@ -105,7 +105,7 @@ class CallEngine:
         Raises:
             EngineError: as `LocalModel.generate`, or there is no room for a call's results.
         """
-        context = self.model._layout(messages)
+        context = self.model.layout(messages)
         text, outcomes, asked = "", list[Outcome](), set[Call]()
         start, left = FREE, max_tokens
         while left > 0:
@@ -129,7 +129,7 @@ class CallEngine:
         Raises:
             EngineError: the model cannot be loaded or fails, or the messages leave no room for a call.
         """
-        return self._carried_out(self._made_to_call(self.model._layout(messages), verb), set())
+        return self._carried_out(self._made_to_call(self.model.layout(messages), verb), set())
 
     def likelihood(self, messages: Sequence[Message], answer: str) -> Marginal:
         """Returns how likely an answer is when the model may make the read that it finds likeliest first.
@@ -140,7 +140,7 @@ class CallEngine:
         Raises:
             EngineError: as `call`, or there is no answer.
         """
-        prompt, words = self.model._layout(messages), self._tokens(answer)
+        prompt, words = self.model.layout(messages), self._tokens(answer)
         piece = self._made_to_call(prompt, "read")
         outcome = self._carried_out(piece, set())
         called = [*piece.tokens, *self._tokens(format_outcome(outcome))] if outcome.told else []
@@ -167,8 +167,8 @@ class CallEngine:
         from .processor import AtClosing
 
         constraint = constraint or self.constraint
-        model, end = self.model.model, "" if self.model.tokenizer.chat_template else _NEXT_USER
-        most = min(most, self.model._room(len(context)))
+        model, end = self.model.model, "" if self.model.tokenizer.chat_template else NEXT_USER
+        most = min(most, self.model.room(len(context)))
         processor = constraint.processor(
             prompt=len(context), max_tokens=most, call_tokens=self._call_tokens, start=start
         )
@@ -178,7 +178,7 @@ class CallEngine:
             found = generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
-                generation_config=self.model._settings(len(context), most),
+                generation_config=self.model.settings(len(context), most),
                 logits_processor=[processor],
                 stopping_criteria=[AtClosing(processor, end=end)],
             )

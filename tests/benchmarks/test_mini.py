@@ -86,7 +86,7 @@ def test_the_prompt_is_what_a_dialogue_sends(folder: Path, writer: Writer) -> No
     question = world.questions[0]
     document = writer.prompted(world.notes, [question], system=True)
     messages = compose(SYSTEM_WORDS, [], question.text, render([note_of(note) for note in world.notes]))
-    laid = LocalModel(folder)._layout([*messages])
+    laid = LocalModel(folder).layout([*messages])
     assert document.tokens[: len(laid)] == laid
     assert document.tokens[len(laid) :] == writer.encode(f" {question.answer}.</s>")
     assert dialogue.SYSTEM == SYSTEM_WORDS
@@ -98,7 +98,7 @@ def test_a_history_is_laid_out_as_in_training(folder: Path, writer: Writer) -> N
     messages = []
     for question in world.questions:
         messages += [Message("user", question.text), Message("assistant", f"{question.answer}.")]
-    assert document.tokens[: document.answers[-1].start] == LocalModel(folder)._layout(messages[:-1])
+    assert document.tokens[: document.answers[-1].start] == LocalModel(folder).layout(messages[:-1])
 
 
 def test_names_are_spelled_alike_everywhere(writer: Writer) -> None:

@@ -175,13 +175,13 @@ def test_the_likelihood_is_over_the_call_that_the_model_makes(model: LocalModel)
     engine._carried_out = lambda piece, asked: Outcome(  # type: ignore[method-assign]
         Call("read", "Ada", "lives in", None), "found", ("Lisbon",)
     )
-    seen = engine._generate(model._layout(USER), 24, OPENING, engine.constraint)
+    seen = engine._generate(model.layout(USER), 24, OPENING, engine.constraint)
     marginal = engine.likelihood(USER, "In Lisbon")
     assert marginal.total < 0
     assert seen.call
     tokens = model.tokenizer("In Lisbon", add_special_tokens=False)["input_ids"]
     opening = model.tokenizer("MEM_READ(", add_special_tokens=False)["input_ids"]
-    alone = marginal_likelihood(model.model, model._layout(USER), tokens, opening=opening, called=[5])
+    alone = marginal_likelihood(model.model, model.layout(USER), tokens, opening=opening, called=[5])
     assert marginal.call == pytest.approx(alone.call)
     assert marginal.without == pytest.approx(alone.without)
     with pytest.raises(EngineError, match="0 tokens"):

@@ -10,6 +10,8 @@ from servers import ROLE, Server  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
 from tercet.sdk.receipt import Receipt
+from tercet.store import scrub
+from tercet.store.errors import StoreError
 from tercet.store.halfvec import packed
 from tercet.store.scanning import scan
 
@@ -78,6 +80,20 @@ def test_a_plain_role_says_what_it_could_not_do(own: Server) -> None:
     assert "pg_wal" in told
     assert "base backups" in told
     assert "no look into the server's files" in told
+
+
+def test_words_of_others_that_cannot_be_read_are_told_not_raised(
+    own: Server, powerful: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(connection: object, words: object) -> set[str]:
+        raise StoreError("the disk gives an error")
+
+    monkeypatch.setattr(scrub, "held_elsewhere", unreadable)
+    with opened(own.url(powerful)) as ada:
+        receipt = ada.forget(ada.write(SECRET).id, erase=True)
+    assert not receipt.erased
+    assert steps(receipt)["scan"] == "NOT done"
+    assert any("the disk gives an error" in what for what in receipt.uncovered)
 
 
 def test_a_transaction_that_still_sees_the_rows_is_told(own: Server, powerful: str) -> None:
