@@ -40,8 +40,8 @@ class RecordWriter:
         Raises:
             EngineError: the model failed, or there is no room for an object.
         """
-        model, context = self._model.model, self._model._layout(messages)
-        most = min(max_tokens, self._model._room(len(context)))
+        model, context = self._model.model, self._model.layout(messages)
+        most = min(max_tokens, self._model.room(len(context)))
         processor = JSONProcessor(self._records, self._vocabulary, self._masks, prompt=len(context), max_tokens=most)
         ids = torch.tensor([context], device=model.device)
         generate = cast("Callable[..., Tensor]", model.generate)
@@ -49,7 +49,7 @@ class RecordWriter:
             found = generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
-                generation_config=self._model._settings(len(context), most),
+                generation_config=self._model.settings(len(context), most),
                 logits_processor=[processor],
                 stopping_criteria=[AtEnd(processor, prompt=len(context))],
             )

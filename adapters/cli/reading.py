@@ -43,6 +43,7 @@ _LISTED = 100_000  # the most that Memory.notes gives
 @click.option("--origin", "origins", metavar="NAME", multiple=True, help="Only of this origin; may be repeated.")
 @click.option("--by", metavar="FORMS", help="Which forms vote, out of words,vectors,triplets,graph.  [default: all]")
 @click.option("--least", metavar="CHANCE", type=float, default=0.0, help="Nothing where less likely on it, 0 to 1.")
+@click.option("--diversity", metavar="SHARE", type=float, default=0.0, help="How much repetition steps back, 0 to 1.")
 @click.option("--prompt", is_flag=True, help="Print the block for a model's prompt instead.")
 @with_session
 def read(
@@ -55,6 +56,7 @@ def read(
     origins: tuple[str, ...],
     by: str | None,
     least: float,
+    diversity: float,
     prompt: bool,
 ) -> None:
     """Recalls what fits a QUESTION, and says why.
@@ -75,6 +77,7 @@ def read(
             budget=None if prompt else budget,
             by=forms,
             least=least,
+            diversity=diversity,
         )
     block = recall.prompt(budget=budget) if prompt else ""
     if session.as_json:
