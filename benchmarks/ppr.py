@@ -2,9 +2,9 @@
 
 The graph is synthetic: half of each edge's ends fall on a few nodes (a heavy tail, as names have), nodes are a
 quarter of the edges, and a query starts from 10 nodes. A read uses power
-iteration up to a million edges, and local forward push above. networkx and igraph rebuild or walk their own structures;
+iteration up to 200,000 edges, and local forward push above. networkx and igraph rebuild or walk their own structures;
 the time to build is not counted for any of them. The difference is the largest of any node's probability to power
-iteration's; of the push, "of bound" is the largest share of its promised bound, epsilon times the degree, that is missing.
+iteration's; of the push, "of bound" is the largest share of its bound, epsilon times the degree, that is missing.
 
     python benchmarks/ppr.py [--edges N ...] [--largest] [--json FILE]
 """

@@ -39,7 +39,7 @@ _MENTION, _FACT, _ALIAS = (
 )  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
 _PRIOR = 0.05  # weight of the prior in the reset vector (HippoRAG 2's passage weight)
 _DAMPING = 0.7
-_LOCALLY = 1_000_000  # edges; above, mass is pushed from the seeds instead of going round the whole graph
+_LOCALLY = 200_000  # edges; above, mass is pushed from the seeds instead of going round the whole graph
 _ALIAS_FAN = 3  # a first name shared by more full names than this says too little
 _LONGEST_PATH = 4
 _SEARCHED = 5_000
