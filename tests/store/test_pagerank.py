@@ -26,7 +26,7 @@ def symmetric(nodes: int, edges: int, *, seed: int) -> csr_array:
 
 
 def degrees(weights: csr_array) -> npt.NDArray[np.float64]:
-    return np.asarray(weights.sum(axis=0)).ravel()
+    return np.asarray(weights.sum(axis=0), np.float64).ravel()
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,10 +81,7 @@ def test_a_large_graph_is_walked_near_its_seeds_and_ranks_the_same(
 
     whole = ranked()
     monkeypatch.setattr(graph, "_LOCALLY", 0)
-    asked: list[float] = []
-    push = graph.pushed_pagerank
-    monkeypatch.setattr(graph, "pushed_pagerank", lambda *a, **k: asked.append(1.0) or push(*a, **k))
+    monkeypatch.setattr(graph, "personalized_pagerank", None)
     local = ranked()
-    assert asked
     assert [text for text, _ in local] == [text for text, _ in whole]
     assert [score for _, score in local] == pytest.approx([score for _, score in whole], abs=1e-3)
