@@ -2,9 +2,11 @@
 
 Worlds of the test split: names and ways of saying and asking that training never used. Each question gets the notes
 that answer it and others of its world, five in all (a perfect recall). Arms: closed book, the notes as words in the
-prompt (the very prompt of a `Dialogue`), the notes in attention in full precision and in 8 bits. An answer is right
-when its words are the expected ones, case and punctuation aside. Then: more notes that have nothing to do with the
-question, in attention; what irrelevant memories change about answers from the prompt; a note revised, a note forgotten.
+prompt (the very prompt of a `Dialogue`), read before the prompt as a prefix, in attention in full precision, in fewer
+bits, in the KV heads that calibration keeps, and with some of their tokens. An answer is right when its words are the
+expected ones, case and punctuation aside. Then: Tercet's own recall in front; more notes that have nothing to do with
+the question, in attention; what irrelevant memories change about answers from the prompt; a note revised, a note
+forgotten.
 
     python benchmarks/explicit_memory.py [--model FOLDER] [--questions N] [--json FILE]
 """
@@ -14,15 +16,23 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import cast, get_args
 
 import click
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
+from safetensors.numpy import save
+from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
@@ -30,15 +40,24 @@ if not __package__:  # run as a file, which puts this folder on the path and not
 
 from benchmarks.machine import machine  # noqa: E402
 from benchmarks.mini.documents import SYSTEM_WORDS, note_of  # noqa: E402
-from benchmarks.worlds import KINDS, Told, make_world  # noqa: E402
+from benchmarks.worlds import KINDS, make_world  # noqa: E402
 
+from tercet import Memory  # noqa: E402
+from tercet.engines.attention.calibrate import calibrate  # noqa: E402
+from tercet.engines.attention.engine import AttentionEngine  # noqa: E402
+from tercet.engines.attention.recipe import EXACT, Heads, Recipe, Score  # noqa: E402
 from tercet.engines.local_model import LocalModel  # noqa: E402
 from tercet.engines.mini import MINI  # noqa: E402
+from tercet.engines.prefix import PrefixEngine  # noqa: E402
 from tercet.engines.prompt import compose, render  # noqa: E402
+from tercet.store.errors import EngineError  # noqa: E402
 from tercet.store.form import Record  # noqa: E402
-from tercet.store.note import spoken  # noqa: E402
+from tercet.store.note import Note, spoken  # noqa: E402
 
 NOTES = 5  # what a recall of five brings
+MOST = 16  # tokens of an answer
+TOKENS = (4, 8, 16)  # of a note's some eighteen
+_FOUND = ("one hop", "two hops", "temporal")  # kinds whose answers stand in notes
 UNKNOWN = "i don t know"
 CROWDS = (20, 50, 100)
 _ROUNDS = 2000  # of the bootstrap
@@ -54,13 +73,15 @@ class Case:
         answer: what is expected.
         notes: in an order that says nothing.
         needs: places of the notes that hold the answer.
+        world: all notes of the question's world.
     """
 
     kind: str
     question: str
     answer: str
-    notes: tuple[Told, ...]
+    notes: tuple[Note, ...]
     needs: tuple[int, ...]
+    world: tuple[Note, ...]
 
 
 def cases(count: int) -> list[Case]:
@@ -75,46 +96,56 @@ def cases(count: int) -> list[Case]:
             places = [*question.needs, *random.sample(others, NOTES - len(question.needs))]
             random.shuffle(places)
             needs = tuple(places.index(place) for place in question.needs)
-            notes = tuple(world.notes[place] for place in places)
-            found[question.kind].append(Case(question.kind, question.text, question.answer, notes, needs))
+            every = tuple(map(note_of, world.notes))
+            notes = tuple(every[place] for place in places)
+            found[question.kind].append(Case(question.kind, question.text, question.answer, notes, needs, every))
         seed += 1
     return [case for kind in KINDS for case in found[kind][:count]]
 
 
 class Asker:
-    """Asks one model, with memories in its prompt, in its attention, or with none."""
+    """Asks one model, with memories in its prompt, before it, in its attention, or with none."""
 
     def __init__(self, model: LocalModel) -> None:
         self.model = model
-        self.engine = model.attention
-        self._records: dict[str, Record] = {}
+        self.exact = AttentionEngine(model.model, model.tokenizer)
+        self._prefixes = PrefixEngine(model.model, model.tokenizer)
+        self._records: dict[tuple[str, Recipe], Record] = {}
+        self.seconds: list[float] = []
 
     def ask(
-        self, question: str, *, words: Sequence[Told] = (), attended: Sequence[Told] = (), bits: int | None = None
+        self, question: str, *, words: Sequence[Note] = (), attended: Sequence[Note] = (), recipe: Recipe = EXACT
     ) -> str:
         """Returns the answer, in plain lower-case words."""
-        block = render([note_of(note) for note in words]) if words else ""
-        messages = compose(SYSTEM_WORDS, [], question, block)
-        with self.engine.attend([self._record(note, bits) for note in attended]):
-            return bare(self.model.generate(messages, max_tokens=16))
+        messages = compose(SYSTEM_WORDS, [], question, render(words) if words else "")
+        records = [self.record(note, recipe) for note in attended]
+        begun = time.perf_counter()
+        with self.exact.attend(records, watch=False):
+            answer = self.model.generate(messages, max_tokens=MOST)
+        self.seconds.append(time.perf_counter() - begun)
+        return bare(answer)
 
-    def _record(self, note: Told, bits: int | None) -> Record:
-        text = spoken(note_of(note))
-        if text not in self._records:
-            self._records[text] = self.engine.encode([text])[0]
-        return self._records[text] if bits is None else rounded(self._records[text], bits)
+    def ask_behind(self, question: str, notes: Sequence[Note]) -> str:
+        """Returns the answer of the model that has read the notes, one after the other, before its prompt."""
+        prefix = self._prefixes.encode([spoken(note) for note in notes])
+        tokens = self.model.layout(compose(SYSTEM_WORDS, [], question, ""))
+        tokens = tokens[tokens[0] == self.model.tokenizer.bos_token_id :]  # the prefix begins with it
+        before = prefix.before(torch.tensor([tokens]))
+        settings = self.model.settings(prefix.tokens.shape[1] + len(tokens), MOST)
+        begun = time.perf_counter()
+        generate = cast(Callable[..., Tensor], self.model.model.generate)
+        made = generate(**before, generation_config=settings)
+        self.seconds.append(time.perf_counter() - begun)
+        answer = made[0, prefix.tokens.shape[1] + len(tokens) :]
+        return bare(str(self.model.tokenizer.decode(answer, skip_special_tokens=True)))
 
-
-def rounded(record: Record, bits: int) -> Record:
-    """Returns a record as it is after being kept in few bits: keys with a scale per channel, values per token."""
-    most = 2 ** (bits - 1) - 1
-    out = dict(record)
-    for name, array in record.items():
-        if name.endswith((".key", ".value")):
-            axis = 1 if name.endswith(".key") else 2
-            step = np.maximum(np.abs(array).max(axis, keepdims=True) / most, 1e-12)
-            out[name] = (np.round(array / step) * step).astype(np.float32)
-    return out
+    def record(self, note: Note, recipe: Recipe) -> Record:
+        """Returns a note's record as a store would keep it."""
+        name = spoken(note), recipe
+        if name not in self._records:
+            engine = AttentionEngine(self.model.model, self.model.tokenizer, recipe=recipe)
+            self._records[name] = engine.encode([spoken(note)])[0]
+        return self._records[name]
 
 
 def bare(text: str) -> str:
@@ -135,33 +166,88 @@ def figure(right: Sequence[bool]) -> dict[str, object]:
     return {"share": round(mean, 4), "low": round(low, 4), "high": round(high, 4), "asked": len(right)}
 
 
-def by_kind(asker: Asker, asked: Sequence[Case], show: Callable[[str], None]) -> dict[str, dict[str, object]]:
-    """Returns, for each arm and kind, the share of right answers."""
-    arms: dict[str, Callable[[Case], str]] = {
+def arms_of(asker: Asker, heads: Heads | None) -> dict[str, Callable[[Case], str]]:
+    """Returns the ways to ask that all kinds of questions are asked in."""
+    recipes = {"attention, full": EXACT, "attention, 8 bits": Recipe(bits=8), "attention, 4 bits": Recipe(bits=4)}
+    if heads is not None:
+        recipes["attention, calibrated"] = Recipe(heads=heads)
+        recipes["attention, calibrated, 8 bits"] = Recipe(heads=heads, bits=8)
+    return {
         "closed book": lambda case: asker.ask(case.question),
         "words in the prompt": lambda case: asker.ask(case.question, words=case.notes),
-        "attention, full": lambda case: asker.ask(case.question, attended=case.notes),
-        "attention, 8 bits": lambda case: asker.ask(case.question, attended=case.notes, bits=8),
+        "prefix": lambda case: asker.ask_behind(case.question, case.notes),
+        **{name: partial(_attended, asker, recipe) for name, recipe in recipes.items()},
     }
+
+
+def sparse_arms(asker: Asker) -> dict[str, Callable[[Case], str]]:
+    """Returns the ways that keep some tokens of a note only."""
+    return {
+        f"{score}, {tokens} tokens": partial(_attended, asker, Recipe(bits=8, tokens=tokens, score=score))
+        for score in get_args(Score)
+        for tokens in TOKENS
+    }
+
+
+def _attended(asker: Asker, recipe: Recipe, case: Case) -> str:
+    return asker.ask(case.question, attended=case.notes, recipe=recipe)
+
+
+def by_kind(
+    arms: dict[str, Callable[[Case], str]], asker: Asker, asked: Sequence[Case], show: Callable[[str], None]
+) -> dict[str, dict[str, object]]:
+    """Returns, for each arm and kind, the share of right answers, and how long an answer took in the middle."""
     results: dict[str, dict[str, object]] = {}
     for name, arm in arms.items():
         show(name)
+        asker.seconds.clear()
         right = [(case.kind, arm(case) == bare(case.answer)) for case in asked]
-        results[name] = {kind: figure([hit for other, hit in right if other == kind]) for kind in KINDS}
+        kinds = dict.fromkeys(case.kind for case in asked)
+        results[name] = {kind: figure([hit for other, hit in right if other == kind]) for kind in kinds}
+        results[name]["answer_ms"] = round(1e3 * float(np.median(asker.seconds)), 1)
     return results
+
+
+def recalled(asker: Asker, asked: Sequence[Case], show: Callable[[str], None]) -> dict[str, dict[str, object]]:
+    """Returns answers with Tercet's own recall of five in front, among 92 notes of strangers."""
+    results: dict[str, list[tuple[str, bool]]] = {"words in the prompt": [], "attention, full": [], "gold recalled": []}
+    show("own recall")
+    crowd = strangers(92)
+    for case in asked:
+        with tempfile.TemporaryDirectory() as folder, Memory(Path(folder), scope="bench") as memory:
+            memory.write_many([_draft(note) for note in [*crowd, *case.world]])
+            notes = memory.read(case.question, k=NOTES).notes
+        gold = {case.notes[place].text for place in case.needs}
+        found = gold <= {note.text for note in notes}
+        results["gold recalled"].append((case.kind, found))
+        answer = bare(case.answer)
+        results["words in the prompt"].append((case.kind, asker.ask(case.question, words=notes) == answer))
+        results["attention, full"].append((case.kind, asker.ask(case.question, attended=notes) == answer))
+    return {
+        name: {kind: figure([hit for other, hit in right if other == kind]) for kind in dict.fromkeys(dict(right))}
+        for name, right in results.items()
+    }
+
+
+def _draft(note: Note) -> dict[str, object]:
+    return {"text": note.text, "speaker": note.speaker, "happened": note.happened}
+
+
+def strangers(count: int) -> list[Note]:
+    """Returns notes of other worlds of the test split."""
+    told = (note for seed in range(count) for note in make_world(f"crowd {seed}", "test", notes=6).notes if note.facts)
+    return [note_of(note) for note in islice(told, count)]
 
 
 def crowds(asker: Asker, asked: Sequence[Case], show: Callable[[str], None]) -> dict[str, object]:
     """Returns how one-hop answers fare among ever more memories of other worlds."""
-    strangers = [
-        note for seed in range(30) for note in make_world(f"crowd {seed}", "test", notes=6).notes if note.facts
-    ]
+    crowd = strangers(max(CROWDS))
     results: dict[str, object] = {}
     for size in CROWDS:
         show(f"{size} memories")
         right = []
         for number, case in enumerate(asked):
-            others = Random(number).sample(strangers, size - NOTES)
+            others = Random(number).sample(crowd, size - NOTES)
             right.append(asker.ask(case.question, attended=[*case.notes, *others]) == bare(case.answer))
         results[str(size)] = figure(right)
     return results
@@ -171,7 +257,8 @@ def harm(asker: Asker, asked: Sequence[Case]) -> dict[str, object]:
     """Returns how often five memories of other worlds change an answer that stands in the prompt."""
     changed = []
     for number, case in enumerate(asked):
-        others = [note for note in make_world(f"crowd {number}", "test", notes=8).notes if note.facts][:NOTES]
+        told = [note for note in make_world(f"crowd {number}", "test", notes=8).notes if note.facts]
+        others = [note_of(note) for note in told[:NOTES]]
         alone = asker.ask(case.question, words=case.notes)
         changed.append(asker.ask(case.question, words=case.notes, attended=others) != alone)
     return figure(changed)
@@ -184,7 +271,7 @@ def changes(asker: Asker, asked: Sequence[Case]) -> dict[str, dict[str, object]]
         revised, forgotten = [], []
         for number, case in enumerate(asked):
 
-            def ask(notes: Sequence[Told], case: Case = case, arm: str = arm) -> str:
+            def ask(notes: Sequence[Note], case: Case = case, arm: str = arm) -> str:
                 words, attended = (notes, ()) if arm == "words in the prompt" else ((), notes)
                 return asker.ask(case.question, words=words, attended=attended)
 
@@ -208,31 +295,39 @@ def _alike(one: Case, other: Case) -> bool:
     return one.answer[0].isupper() == other.answer[0].isupper() and len(one.answer.split()) == len(other.answer.split())
 
 
-def _with(note: Told, old: str, new: str) -> Told:
-    return Told(note.speaker, re.sub(rf"\b{re.escape(old)}\b", new, note.text), note.day, note.facts)
+def _with(note: Note, old: str, new: str) -> Note:
+    return replace(note, text=re.sub(rf"\b{re.escape(old)}\b", new, note.text))
 
 
-@click.command(help=__doc__)
+@click.command(help=(__doc__ or "").split("\n\n    ")[0])
 @click.option("--model", "folder", type=click.Path(exists=True, path_type=Path), default=MINI, help="A model's folder.")
 @click.option("--questions", type=click.IntRange(1), default=100, help="Of each kind.")
+@click.option("--pairs", type=click.IntRange(8), default=200, help="That the KV heads are calibrated on.")
 @click.option(
     "--json", "file", type=click.Path(path_type=Path), default=ROOT / "benchmarks/results/explicit_memory.json"
 )
-def main(folder: Path, questions: int, file: Path) -> None:
-    """Asks, prints a table, and writes JSON."""
-    import torch
-
+def main(folder: Path, questions: int, pairs: int, file: Path) -> None:
+    """Asks, prints the tables, and writes JSON."""
     torch.set_num_threads(1)
     console = Console()
     asker = Asker(LocalModel(folder, device="cpu"))
     asked = cases(questions)
     one_hop = [case for case in asked if case.kind == "one hop"]
     show: Callable[[str], None] = console.log
+    show("calibration")
+    heads = heads_of(asker, pairs)
+    answers = by_kind(arms_of(asker, heads), asker, asked, show)
+    sparse = by_kind(sparse_arms(asker), asker, [case for case in asked if case.kind in _FOUND], show)
     results = {
+        "benchmark": "explicit_memory",
         "model": folder.name,
         "parameters": sum(weight.numel() for weight in asker.model.model.parameters()),
         "notes": NOTES,
-        "exact_match": by_kind(asker, asked, show),
+        "heads": heads,
+        "exact_match": answers,
+        "sparse": sparse,
+        "bytes": sizes(asker, heads, asked),
+        "own_recall": recalled(asker, [case for case in asked if case.kind in _FOUND], show),
         "one_hop_among": crowds(asker, one_hop, show),
         "changed_by_irrelevant_memories": harm(asker, one_hop),
         "changes": changes(asker, one_hop),
@@ -240,15 +335,34 @@ def main(folder: Path, questions: int, file: Path) -> None:
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(results, indent=2) + "\n")
-    table = Table(
-        "arm", *KINDS, title=f"{folder.name}: exact match, {NOTES} memories, {questions} questions of each kind"
-    )
-    arms = results["exact_match"]
-    assert isinstance(arms, dict)
-    for name, kinds in arms.items():
-        table.add_row(name, *(f"{kinds[kind]['share']:.2f}" for kind in KINDS))
-    console.print(table)
-    console.print_json(json.dumps({name: results[name] for name in list(results)[4:7]}))
+    for title, arms, kinds in (("exact match", answers, KINDS), ("some tokens, 8 bits", sparse, _FOUND)):
+        table = Table("arm", *kinds, title=f"{folder.name}: {title}, {NOTES} memories, {questions} questions of a kind")
+        for name, found in arms.items():
+            table.add_row(name, *(f"{cast('dict[str, float]', found[kind])['share']:.2f}" for kind in kinds))
+        console.print(table)
+    console.print_json(json.dumps({name: results[name] for name in list(results)[7:-1]}))
+
+
+def heads_of(asker: Asker, pairs: int) -> Heads | None:
+    """Returns the KV heads that calibration keeps; None where memory does not help the model at all."""
+    notes = [note for seed in range(3 * pairs) for note in make_world(f"heads {seed}", "train", notes=4).notes]
+    try:
+        return calibrate(asker.exact, pairs=pairs, texts=[note.text for note in notes if note.facts]).heads
+    except EngineError:
+        return None
+
+
+def sizes(asker: Asker, heads: Heads | None, asked: Sequence[Case]) -> dict[str, float]:
+    """Returns bytes of a note's record, in the mean."""
+    recipes = {"full": EXACT, "8 bits": Recipe(bits=8), "4 bits": Recipe(bits=4)}
+    if heads is not None:
+        recipes["calibrated, 8 bits"] = Recipe(heads=heads, bits=8)
+    recipes |= {f"{tokens} tokens, 8 bits": Recipe(bits=8, tokens=tokens) for tokens in TOKENS}
+    notes = [note for case in asked[:20] for note in case.notes]
+    return {
+        name: round(float(np.mean([len(save(dict(asker.record(note, recipe)))) for note in notes])), 1)
+        for name, recipe in recipes.items()
+    }
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def empty_server(url: str) -> Finding:
     try:
         database = Postgres(url)
         try:
-            done = scrub_server(database, ())
+            done = scrub_server(database, tuple)
         finally:
             database.close()
     except TercetError as error:

@@ -123,18 +123,19 @@ class Writer:
         for number, memory in enumerate(memories, 1):
             document.add([self.bos, *memory], weight=_OTHER, memory=number, place=start - 1 - len(memory))
             document.weights[-len(memory) - 1] = 0.0
-        self._dialogue(document, questions, [], system, start)
+        self.dialogue(document, questions, [], system, start)
         return document
 
     def prompted(self, notes: Sequence[Told], questions: Sequence[Question], *, system: bool) -> Document:
         """Returns a dialogue with notes in the prompt, behind the first question."""
         document = Document()
-        self._dialogue(document, questions, [note_of(note) for note in notes], system, 0)
+        self.dialogue(document, questions, [note_of(note) for note in notes], system, 0)
         return document
 
-    def _dialogue(
+    def dialogue(
         self, document: Document, questions: Sequence[Question], notes: Sequence[Note], system: bool, start: int
     ) -> None:
+        """Appends questions and answers from position ``start`` on, the notes behind the first of them."""
         document.add([self.bos], weight=0.0, place=start)
         for turn, question in enumerate(questions):
             words = SYSTEM_WORDS if system and not turn else ""

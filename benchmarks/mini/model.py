@@ -189,9 +189,12 @@ class Llama(nn.Module):
             places: position of each token; only differences count.
             masks: from `attention_mask`; one for all layers, or one for each.
         """
-        x = self.model.embed_tokens(tokens)
+        return self.states(self.model.embed_tokens(tokens), places, masks)
+
+    def states(self, x: Tensor, places: Tensor, masks: Tensor | list[Tensor]) -> Tensor:
+        """Returns the same of embeddings, shape (rows, tokens, width)."""
         size = self.shape.width // self.shape.heads
-        speed = self.shape.theta ** (-torch.arange(0, size, 2, device=tokens.device).float() / size)
+        speed = self.shape.theta ** (-torch.arange(0, size, 2, device=x.device).float() / size)
         angle = places[:, None, :, None].float() * speed
         angle = torch.cat([angle, angle], -1)
         if torch.is_autocast_enabled(x.device.type):

@@ -1,19 +1,25 @@
 """The benchmark of answers from memories in attention: its questions, its rounding, its figures."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
-import numpy as np
 import pytest
 import torch
-from benchmarks.explicit_memory import NOTES, bare, cases, figure, main, rounded
+from benchmarks.explicit_memory import NOTES, Asker, bare, cases, figure, main, strangers
+from benchmarks.mini.documents import SYSTEM_WORDS
 from benchmarks.mini.model import Llama, Shape
 from benchmarks.mini.tokenizer import make_tokenizer, save_tokenizer
 from benchmarks.worlds import KINDS
 from click.testing import CliRunner
 
+from tercet.engines.attention.recipe import EXACT, Recipe
+from tercet.engines.chat import Message
+from tercet.engines.local_model import LocalModel
+from tercet.engines.mini import MINI
 from tercet.engines.prompt import render
-from tercet.store.form import Record
+from tercet.store.note import spoken
 
 
 def test_every_question_comes_with_the_notes_that_answer_it() -> None:
@@ -31,25 +37,40 @@ def test_gold_notes_stand_anywhere() -> None:
     assert {case.needs[0] for case in cases(40) if case.kind == "one hop"} == set(range(NOTES))
 
 
-@pytest.mark.parametrize(("bits", "steps"), [(8, 127), (4, 7)])
-def test_rounding_is_off_by_half_a_step_at_most(bits: int, steps: int) -> None:
-    values = np.random.default_rng(0).normal(size=(2, 9, 16)).astype(np.float32)
-    record: Record = {"tokens": np.arange(9), "layers.0.key": values, "layers.0.value": values}
-    after = rounded(record, bits)
-    for name, axis in (("layers.0.key", 1), ("layers.0.value", 2)):
-        half = np.abs(values).max(axis, keepdims=True) / steps / 2
-        error = np.abs(np.asarray(after[name]) - values)
-        assert (error <= half * 1.001).all()
-        assert error.max() > 0
-    assert after["tokens"] is record["tokens"]
-
-
 def test_a_share_lies_in_its_interval() -> None:
     half = figure([True, False] * 50)
     assert half["share"] == 0.5
     assert 0.35 < float(str(half["low"])) < 0.45
     assert 0.55 < float(str(half["high"])) < 0.65
     assert figure([True] * 5) == {"share": 1.0, "low": 1.0, "high": 1.0, "asked": 5}
+
+
+def test_a_prefix_is_the_words_before_the_prompt() -> None:
+    model = LocalModel(MINI, device="cpu")
+    asker, case = Asker(model), cases(1)[0]
+    first = model.tokenizer.bos_token_id
+    read = [token for note in case.notes for token in model.tokenizer(spoken(note), add_special_tokens=False).input_ids]
+    laid = model.layout([Message("system", SYSTEM_WORDS), Message("user", case.question)])
+    ids = torch.tensor([[first, *read, *laid[laid[0] == first :]]])
+    made = cast(Callable[..., torch.Tensor], model.model.generate)(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=16, do_sample=False
+    )
+    whole = bare(str(model.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)))
+    assert asker.ask_behind(case.question, case.notes) == whole
+
+
+def test_smaller_recipes_make_smaller_records() -> None:
+    asker, note = Asker(LocalModel(MINI, device="cpu")), strangers(1)[0]
+    sizes = [
+        sum(array.nbytes for array in asker.record(note, recipe).values())
+        for recipe in (EXACT, Recipe(bits=8), Recipe(bits=8, tokens=4), Recipe(bits=4, tokens=4))
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 4
+
+
+def test_strangers_share_no_note() -> None:
+    assert len({note.text for note in strangers(60)}) > 55
 
 
 @pytest.mark.slow
@@ -61,11 +82,13 @@ def test_it_runs_on_any_model(tmp_path: Path) -> None:
     Llama(shape).save(tmp_path, bos=0, eos=1)
     done = CliRunner().invoke(
         main,
-        ["--model", str(tmp_path), "--questions", "2", "--json", str(tmp_path / "out.json")],
+        ["--model", str(tmp_path), "--questions", "2", "--pairs", "8", "--json", str(tmp_path / "out.json")],
         catch_exceptions=False,
     )
     assert done.exit_code == 0
     results = json.loads((tmp_path / "out.json").read_text())
     for kinds in results["exact_match"].values():
-        assert {kind: one["asked"] for kind, one in kinds.items()} == dict.fromkeys(KINDS, 2)
+        assert {kind: kinds[kind]["asked"] for kind in KINDS} == dict.fromkeys(KINDS, 2)
+    assert results["own_recall"]["gold recalled"]["one hop"]["asked"] == 2
+    assert len(results["sparse"]) == 12
     assert results["changes"]["attention, full"] == {"revised": None, "forgotten": None}  # it knows no answer

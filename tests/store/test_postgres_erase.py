@@ -83,13 +83,13 @@ def test_a_plain_role_says_what_it_could_not_do(own: Server) -> None:
 
 
 def test_words_of_others_that_cannot_be_read_are_told_not_raised(
-    own: Server, powerful: str, monkeypatch: pytest.MonkeyPatch
+    powerful: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(connection: object, words: object) -> set[str]:
         raise StoreError("the disk gives an error")
 
     monkeypatch.setattr(scrub, "held_elsewhere", unreadable)
-    with opened(own.url(powerful)) as ada:
+    with opened(powerful) as ada:
         receipt = ada.forget(ada.write(SECRET).id, erase=True)
     assert not receipt.erased
     assert steps(receipt)["scan"] == "NOT done"
