@@ -29,6 +29,7 @@ from .history import Event, events
 from .keeping import Keeping
 from .reading import FORMS, likely, rank
 from .recall import Recall, Recollection, Why
+from .summarising import Summarising
 from .timeline import Timeline, timeline
 
 __all__ = ["Memory"]
@@ -37,7 +38,7 @@ _MOST = 1_000  # notes in one recall
 _LISTED = 100_000  # notes in one listing
 
 
-class Memory(Asking, Extracting, Keeping):
+class Memory(Asking, Extracting, Summarising, Keeping):
     """What one scope remembers.
 
     A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,

@@ -17,6 +17,7 @@ from .graph import graph
 from .history import history
 from .limits import limit
 from .plain import one_line
+from .summarise import summarise
 from .timeline import timeline
 from .tour import demo
 from .why import why
@@ -25,7 +26,7 @@ __all__ = ["main"]
 
 _SECTIONS = {
     "Try": (demo,),
-    "Remember": (writing.write, moving.import_, extract, chat),
+    "Remember": (writing.write, moving.import_, extract, summarise, chat),
     "Look": (
         reading.read,
         reading.list_,
