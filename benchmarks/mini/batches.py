@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 
 from tokenizers import Tokenizer
@@ -21,6 +22,8 @@ from .documents import Batch, Document, Writer, pack
 __all__ = ["Batches", "Course", "held_out"]
 
 _CROWDED = 0.3  # share of full-grown worlds in attention that have many more notes
+_CROWDS = 0.08  # share of full-grown batches that are one world among as many strangers' notes as a batch holds
+_BESIDE = 0.35  # share of worlds in the prompt with other memories, mostly strangers', in attention beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class Batches(Dataset[Batch]):
         course = self.course
         random = Random(f"{course.seed} {number}")
         grown = (number / course.steps - course.repeating) / (course.growing - course.repeating)
+        if grown >= 1 and random.random() < _CROWDS:
+            whole = course.rows * course.length
+            return pack([self._crowd(random, f"{course.seed}.{number}", whole)], 1, whole, self.writer.eos)
         documents: list[Document] = []
         length = course.length if grown > 0.5 else course.length // 2
         rows = course.rows * course.length // length
@@ -93,6 +99,22 @@ class Batches(Dataset[Batch]):
         if self.course.calls and grown > 0.5 and random.random() < self.course.calls:
             return self._called(random, seed, most, length)
         return world_document(self.writer, random, seed, "train", prompted, most, length, kinds)
+
+    def _crowd(self, random: Random, seed: str, length: int) -> Document:
+        """Returns a dialogue about a world whose notes lie among as many of other worlds as there is room for."""
+        world = make_world(seed, "train", notes=self.course.notes + 3, questions=6)
+        notes = list(world.notes)
+        room = length - len(self.writer.attended(notes, world.questions, system=True).tokens)
+        for number in count():
+            others = make_world(f"{seed} {number}", "train", notes=6).notes
+            room -= len(self.writer.attended(others, (), system=False).tokens)
+            if room < 0:
+                break
+            notes += others
+        random.shuffle(notes)
+        document = self.writer.attended(notes, world.questions, system=random.random() < 0.5)
+        document.weights = [weight / 10 if weight < 1 else weight for weight in document.weights]
+        return document
 
     def _called(self, random: Random, seed: str, most: int, length: int) -> Document:
         """Returns a dialogue with calls, of a smaller world where that does not fit."""
@@ -131,9 +153,16 @@ def world_document(
             said = [note for note in world.notes if note.speaker == ME and note.facts]
             turns = [_said(random.choice(said))] if split == "train" and said and random.random() < 0.2 else []
             notes = [note for note in world.notes if not turns or note.text != turns[0].text]
-            write = writer.prompted if prompted else writer.attended
             notes = random.sample(notes, len(notes))
-            document = write(notes, [*turns, *world.questions], system=random.random() < 0.25)
+            asked, system = [*turns, *world.questions], random.random() < 0.5
+            if not prompted:
+                document = writer.attended(notes, asked, system=system)
+            elif split == "train" and random.random() < _BESIDE:
+                known = random.choice((0, 0, len(notes) // 2))
+                others = make_world(f"{seed} beside", split, notes=random.randint(1, 5)).notes
+                document = writer.attended([*notes[:known], *others], asked, system=system, words=notes[known:])
+            else:
+                document = writer.prompted(notes, asked, system=system)
         if world.questions and len(document.tokens) <= length:
             return document
         most = max(1, size - 1) if world.questions else most

@@ -115,15 +115,17 @@ class Writer:
         ids: list[int] = self.tokenizer.encode(text).ids
         return ids
 
-    def attended(self, notes: Sequence[Told], questions: Sequence[Question], *, system: bool) -> Document:
-        """Returns a dialogue that attends to notes."""
+    def attended(
+        self, notes: Sequence[Told], questions: Sequence[Question], *, system: bool, words: Sequence[Told] = ()
+    ) -> Document:
+        """Returns a dialogue that attends to notes, and has others as words in its prompt."""
         document = Document()
         memories = [self.encode(spoken(note_of(note))) for note in notes]
         start = max(map(len, memories), default=0) + 1
         for number, memory in enumerate(memories, 1):
             document.add([self.bos, *memory], weight=_OTHER, memory=number, place=start - 1 - len(memory))
             document.weights[-len(memory) - 1] = 0.0
-        self.dialogue(document, questions, [], system, start)
+        self.dialogue(document, questions, [note_of(note) for note in words], system, start)
         return document
 
     def prompted(self, notes: Sequence[Told], questions: Sequence[Question], *, system: bool) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -64,9 +64,9 @@ class _Piece:
 class CallEngine:
     """Lets a model run until a call closes, carries it out, puts what came of it behind the call, and goes on.
 
-    Answers are greedy, as those of `LocalModel`. A read that finds nothing or too much, one that comes again, and a
-    call that a limit ended are taken out of the context again: the model goes on from before them, and cannot call
-    until its next sentence.
+    It is a `ChatModel`, so a `Dialogue` can be held with it. Answers are greedy, as those of `LocalModel`. A read that
+    finds nothing or too much, one that comes again, and a call that a limit ended are taken out of the context again:
+    the model goes on from before them, and cannot call until its next sentence.
 
     Args:
         model: what answers.
@@ -105,23 +105,53 @@ class CallEngine:
         Raises:
             EngineError: as `LocalModel.generate`, or there is no room for a call's results.
         """
+        text, outcomes = "", list[Outcome]()
+        for words, outcome in self._turn(messages, max_tokens):
+            text += words
+            outcomes += [] if outcome is None else [outcome]
+        return Answer(text.strip(), tuple(outcomes))
+
+    @property
+    def name(self) -> str:
+        """Returns what the model is called."""
+        return self.model.name
+
+    def count(self, text: str) -> int:
+        """Returns the length of ``text`` in the model's tokens."""
+        return self.model.count(text)
+
+    def generate(self, messages: Sequence[Message], *, max_tokens: int = 256) -> str:
+        """Returns the words of `answer`."""
+        return "".join(self.stream(messages, max_tokens=max_tokens))
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Iterator[str]:
+        """Yields the words of `answer`: a piece before each call, and one behind the last."""
+        said = False
+        for words, _ in self._turn(messages, max_tokens):
+            piece = words if said else words.lstrip()
+            said = said or bool(piece)
+            if piece:
+                yield piece
+
+    def _turn(self, messages: Sequence[Message], max_tokens: int) -> Iterator[tuple[str, Outcome | None]]:
+        """Yields the words up to each call with what came of it, and the words behind the last."""
         context = self.model.layout(messages)
-        text, outcomes, asked = "", list[Outcome](), set[Call]()
+        calls, asked = 0, set[Call]()
         start, left = FREE, max_tokens
         while left > 0:
-            piece = self._generate(context, left, MUTE if len(outcomes) >= self._most_calls else start)
-            text += piece.words
+            piece = self._generate(context, left, MUTE if calls >= self._most_calls else start)
             left -= len(piece.tokens)
             if not piece.call:
-                break
+                yield piece.words, None
+                return
             outcome = self._carried_out(piece, asked)
-            outcomes.append(outcome)
+            yield piece.words, outcome
+            calls += 1
             asked.add(outcome.call)
             if outcome.told:
                 context, start = [*context, *piece.tokens, *self._tokens(format_outcome(outcome))], FREE
             else:
                 context, start = [*context, *self._up_to(piece)], HUSHED
-        return Answer(text.strip(), tuple(outcomes))
 
     def call(self, messages: Sequence[Message], *, verb: Verb = "read") -> Outcome:
         """Returns what came of a call that the model is made to begin its turn with.

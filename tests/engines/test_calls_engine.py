@@ -91,6 +91,13 @@ def test_results_come_behind_the_call_and_the_model_goes_on(model: LocalModel, m
     assert contexts[1] == contexts[0] + f"Let me see: {LISBON} -> [Lisbon; \\(x\\)]\n"
 
 
+def test_words_come_before_each_call_and_behind_the_last(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = CallEngine(model, Store(found("Lisbon")).run)
+    scripted(engine, monkeypatch, f" Let me see: {LISBON}", "In Lisbon.")
+    assert list(engine.stream(USER)) == ["Let me see: ", "In Lisbon."]
+    assert (engine.name, engine.count("Ada")) == (model.name, model.count("Ada"))
+
+
 @pytest.mark.parametrize("status", ["nothing", "too many", "refused"])
 def test_a_call_that_brings_nothing_is_as_if_it_had_not_been(
     model: LocalModel, monkeypatch: pytest.MonkeyPatch, status: Status
