@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-__all__ = ["ChatModel", "Message", "Tokens", "drained"]
+__all__ = ["ChatModel", "Message", "StructuredModel", "Tokens", "drained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,21 @@ class ChatModel(Protocol):
         """Yields the model's next turn piece by piece; the pieces together are what `generate` returns.
 
         A generator that returns `Tokens` lets a `Dialogue` say what each memory in attention did for the answer.
+
+        Raises:
+            EngineError: the model could not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class StructuredModel(Protocol):
+    """A language model whose answer can be held to JSON."""
+
+    def generate_json(
+        self, messages: Sequence[Message], *, name: str, fields: Sequence[str], max_tokens: int = 256
+    ) -> str:
+        """Returns the next turn, held as far as the model allows to ``{name: [{field: "…", …}, …]}``.
 
         Raises:
             EngineError: the model could not answer.

@@ -62,6 +62,15 @@ class MiniLM:
         """
         return self._encoder.embed(texts, self.dimensions)
 
+    def token_vectors(self, texts: Sequence[str]) -> list[Vector]:
+        """Returns the unit vectors of each text's tokens, float32, shape (tokens, dimensions), for late interaction.
+
+        Raises:
+            EngineError: the model's files are not usable.
+            InvalidInput: a value that is no text.
+        """
+        return self._encoder.token_vectors(texts)
+
 
 class HubEmbedder:
     """Any sentence-embedding model of transformers, by hub name or folder.
@@ -118,6 +127,15 @@ class HubEmbedder:
             InvalidInput: a value that is no text.
         """
         return self._encoder.embed(texts, self.dimensions)
+
+    def token_vectors(self, texts: Sequence[str]) -> list[Vector]:
+        """Returns the unit vectors of each text's tokens, float32, shape (tokens, dimensions), for late interaction.
+
+        Raises:
+            EngineError: the model's files are not usable.
+            InvalidInput: a value that is no text.
+        """
+        return self._encoder.token_vectors(texts)
 
 
 class CallableEmbedder:

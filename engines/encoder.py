@@ -66,6 +66,19 @@ class Encoder:
             vectors[batch] = self._forward(model, [tokens[i] for i in batch])
         return vectors
 
+    def token_vectors(self, texts: Sequence[str]) -> list[Vector]:
+        """Returns the unit vectors of each text's tokens, special ones left out, shape (tokens, dimensions) each."""
+        texts = checked(texts)
+        tokenizer, model = self._load()
+        encoded = [tokenizer.encode(text) for text in texts]
+        found: list[Vector] = [np.empty((0, 0), np.float32)] * len(texts)
+        for batch in _batches([len(one.ids) for one in encoded]):
+            hidden = self._hidden(model, [encoded[i].ids for i in batch])[0]
+            for row, place in enumerate(batch):
+                own = np.flatnonzero(np.array(encoded[place].special_tokens_mask) == 0)
+                found[place] = _unit(hidden[row, own.tolist()])
+        return found
+
     def _load(self) -> tuple[Any, Any]:
         with self._lock:
             if self._loaded is None:
@@ -80,6 +93,14 @@ class Encoder:
             return self._loaded
 
     def _forward(self, model: Any, batch: list[list[int]]) -> Vector:  # noqa: ANN401  (torch is not imported here)
+        hidden, mask = self._hidden(model, batch)
+        if self._pooling == "cls":
+            return _unit(hidden[:, 0])
+        # the sum in float32, whatever the layers computed in
+        return _unit((hidden.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+    def _hidden(self, model: Any, batch: list[list[int]]) -> tuple[Any, Any]:  # noqa: ANN401
+        """Returns the hidden states, shape (batch, width, dimensions), and which of them are of tokens."""
         import torch
 
         width = max(map(len, batch))
@@ -90,12 +111,13 @@ class Encoder:
             mask[row, : len(tokens)] = 1
         with torch.inference_mode():
             mask = mask.to(self._device)
-            hidden = model(ids.to(self._device), mask)  # (batch, width, dimensions)
-            if self._pooling == "cls":
-                pooled = hidden[:, 0].float()
-            else:  # the sum in float32, whatever the layers computed in
-                pooled = (hidden.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            return cast(Vector, torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy())
+            return model(ids.to(self._device), mask), mask
+
+
+def _unit(vectors: Any) -> Vector:  # noqa: ANN401
+    import torch
+
+    return cast(Vector, torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy())
 
 
 def checked(texts: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ..store.errors import EndpointError, InvalidInput
 from .chat import Message
+from .json_records import schema_of
 from .prompt import approximate_tokens
 from .sse import events
 
@@ -23,11 +24,18 @@ _MOST_BYTES = 10_000_000
 _LONGEST_CONNECT = 10.0  # seconds
 _LONGEST_PAUSE = 30.0  # seconds between two tries
 _WORTH_A_RETRY = {429, 502, 503, 504}
+_NO_SCHEMAS = {400, 415, 422, 501}
 _MENDS = {
     401: "check api_key",
     403: "check that api_key may use this model",
     404: "check base_url (it usually ends in /v1) and that the server has the model",
 }
+
+
+class _Refused(EndpointError):
+    """The server answered with a status that is no success."""
+
+    status = 0
 
 
 class _Turn(BaseModel):
@@ -103,6 +111,7 @@ class EndpointModel:
             timeout=httpx.Timeout(timeout, connect=min(timeout, _LONGEST_CONNECT)),
             trust_env=url.host not in {"localhost", "127.0.0.1", "::1"},
         )
+        self._knows_schemas = True  # until it refuses one
         self._closer = weakref.finalize(self, self._client.close)
 
     def __repr__(self) -> str:
@@ -128,9 +137,34 @@ class EndpointModel:
             EndpointError: the server could not be reached, refused, took too long, or answered malformed.
             InvalidInput: no messages, less than one token, or text that cannot be sent.
         """
+        return self._whole(self._payload(messages, max_tokens, stream=False))
+
+    def generate_json(
+        self, messages: Sequence[Message], *, name: str, fields: Sequence[str], max_tokens: int = 256
+    ) -> str:
+        """Returns the model's next turn, held to ``{name: [{field: "…", …}, …]}`` by a server that can.
+
+        The server is given a JSON schema (``response_format``). One that refuses it is asked without, from then on.
+
+        Raises:
+            EndpointError: as `generate`.
+            InvalidInput: as `generate`.
+        """
+        payload = self._payload(messages, max_tokens, stream=False)
+        if self._knows_schemas:
+            schema = {"name": name, "strict": True, "schema": schema_of(name, fields)}
+            try:
+                return self._whole({**payload, "response_format": {"type": "json_schema", "json_schema": schema}})
+            except _Refused as error:
+                if error.status not in _NO_SCHEMAS:
+                    raise
+                self._knows_schemas = False
+        return self._whole(payload)
+
+    def _whole(self, payload: dict[str, object]) -> str:
         deadline = monotonic() + self._timeout
         body = bytearray()
-        with closing(self._open(self._payload(messages, max_tokens, stream=False))) as response:
+        with closing(self._open(payload)) as response:
             try:
                 for chunk in self._bytes(response):
                     body += chunk
@@ -233,7 +267,9 @@ class EndpointModel:
         elif "Retry-After" in response.headers:
             mend = f"it asks to wait: Retry-After {self._excerpt(response.headers['Retry-After'].encode())}"
         said = f"{status} {response.reason_phrase}: {self._excerpt(_start(response))}"
-        return self._error(f"{said}; {mend}" if mend else said)
+        refused = _Refused(f"{self._shown}: {said}; {mend}" if mend else f"{self._shown}: {said}")
+        refused.status = status
+        return refused
 
     def _malformed(self, error: ValidationError, body: bytes) -> EndpointError:
         first = error.errors()[0]

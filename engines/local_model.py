@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from safetensors import SafetensorError
 
-from ..store.errors import EngineError
+from ..store.errors import EngineError, UnsupportedModel
 from .chat import Message, Tokens
 from .encoder_files import require_torch
 from .quiet import no_progress_bars
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from .attention import AttentionEngine
+    from .json_processor import RecordWriter
 
 __all__ = ["LocalModel"]
 
@@ -65,6 +66,7 @@ class LocalModel:
         self._dtype = dtype
         self._model: PreTrainedModel | None = None
         self._tokenizer: PreTrainedTokenizerBase | None = None
+        self._writers: dict[tuple[str, ...], RecordWriter | None] = {}
         self._loading = threading.RLock()
 
     @property
@@ -124,6 +126,30 @@ class LocalModel:
                 room for an answer (nothing is ever cut off).
         """
         return "".join(self.stream(messages, max_tokens=max_tokens))
+
+    def generate_json(
+        self, messages: Sequence[Message], *, name: str, fields: Sequence[str], max_tokens: int = 256
+    ) -> str:
+        """Returns the model's next turn, held to ``{name: [{field: "…", …}, …]}``, whole within ``max_tokens``.
+
+        Where the tokenizer does not say what its tokens spell, the answer is free.
+
+        Raises:
+            EngineError: as `generate`, or there is no room for such an object.
+        """
+        from .json_processor import RecordWriter
+
+        with self._loading:
+            shape = (name, *fields)
+            if shape not in self._writers:
+                try:
+                    self._writers[shape] = RecordWriter(self, name, fields)
+                except UnsupportedModel:
+                    self._writers[shape] = None
+            writer = self._writers[shape]
+        return (
+            writer.write(messages, max_tokens=max_tokens) if writer else self.generate(messages, max_tokens=max_tokens)
+        )
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Generator[str, None, Tokens]:
         """Yields the model's next turn piece by piece, and returns its tokens; see `generate`.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..store.aliases import SameName
 from ..store.draft import checked_field, checked_moment, checked_text
 from ..store.paths import Paths, follow
 from ..store.store import Store
 from .arguments import Moment, checked_count, filtered
+from .attending import attend
+from .recall import Recall
 
 __all__ = ["Asking"]
 
@@ -22,6 +26,10 @@ class Asking:
 
     scope: str
     _store: Store
+
+    def nothing(self, question: str) -> Recall:
+        """Returns an empty recall, as of a question that was not read for."""
+        return Recall(question, (), partial(attend, self._store))
 
     def paths(
         self,

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from ..engines.attention.report import Effects, Shares
 from ..engines.chat import ChatModel, Message, Tokens, drained
 from ..engines.prompt import compose
+from ..engines.small_talk import worth_reading
 from ..store.draft import checked_text
 from ..store.errors import InvalidInput, NoteNotFound, UnsupportedModel
 from ..store.note import Note
 from .arguments import checked_count
+from .cues import cues, merged
 from .memory import Memory
 from .recall import Recall
 
@@ -88,6 +90,7 @@ class Dialogue:
         system: the system prompt; the same for every turn.
         thread: the conversation's name in memory; a new one when left out.
         max_tokens: longest answer, in tokens.
+        gate: whether a turn is worth a read; by default small talk and sums are not. None to read at every turn.
 
     Raises:
         UnsupportedModel: ``attend`` with a model that does not run here, or that the injection gate refused.
@@ -106,6 +109,7 @@ class Dialogue:
         system: str = SYSTEM,
         thread: str | None = None,
         max_tokens: int = 256,
+        gate: Callable[[str], bool] | None = worth_reading,
     ) -> None:
         if attend and not hasattr(model, "attention"):
             raise UnsupportedModel(
@@ -121,6 +125,7 @@ class Dialogue:
         self._system = system
         self._thread = thread or f"dialogue-{secrets.token_hex(4)}"
         self._max_tokens = checked_count(max_tokens, "max_tokens", _MOST_TOKENS)
+        self._gate = gate
         self._turns: list[_Turn] = []
 
     def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
@@ -175,9 +180,13 @@ class Dialogue:
             return attention.effects(tokens.prompt, tokens.answer)
 
     def _recall(self, text: str) -> Recall:
-        """Returns memories that do not stand in the history anyway."""
+        """Returns memories that do not stand in the history anyway; none where the gate says that none can help."""
+        if self._gate and not self._gate(text):
+            return self._memory.nothing(text)
         visible = {id for turn in self._turns for id in turn.notes}
-        return self._memory.read(text, k=self._k + len(visible)).without(visible)[: self._k]
+        asked = cues(text, [turn.messages[0].content for turn in self._turns])
+        found = [self._memory.read(cue, k=self._k + len(visible)).without(visible) for cue in asked]
+        return merged(found, self._k)
 
     def _as_words(self, recall: Recall) -> tuple[Recall, str]:
         """Returns the memories that fit the budget, and the block of them."""

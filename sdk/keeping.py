@@ -13,10 +13,12 @@ from ..store.note import Note
 from ..store.quotas import Limit
 from ..store.reembedding import embed_with
 from ..store.scope import checked_scope, covers
+from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import checked_count, checked_forms, chosen
 from .exchange import export_lines, import_lines
 from .forgetting import forget
+from .history import FormState, Stats
 from .reading import FORMS
 from .receipt import Receipt
 from .verifying import verify
@@ -34,6 +36,25 @@ class Keeping:
     scope: str
     _store: Store
     _screen: Screen | None
+
+    def stats(self) -> Stats:
+        """Returns how much is remembered in this scope, and what each form of the whole store holds."""
+        with self._store.database.reading():
+            among = self._store.notes.among(Filter(self.scope))
+            return Stats(
+                notes=self._store.notes.count(*among.conditions),
+                facts=len(self._store.triplets.facts(among, scope=self.scope)),
+                bytes=self._store.database.size(),
+                change=self._store.notes.changes.last(),
+                forms=self._states(),
+            )
+
+    def _states(self) -> dict[str, FormState]:
+        with self._store.database.overseeing():
+            return {
+                form.name: FormState(form.count(), form.applied())
+                for form in (*self._store.forms, self._store.keys_values())
+            }
 
     # what goes
 

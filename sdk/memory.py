@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..engines.embedder import MiniLM
+from ..engines.rerank import Reranker
 from ..engines.rules import RuleExtractor
 from ..engines.screening import Screen
 from ..store.draft import checked_moment, checked_text
@@ -18,15 +19,17 @@ from ..store.form import Embedder, Extractor
 from ..store.note import Fact, Note
 from ..store.postgres import is_url
 from ..store.scope import checked_scope
-from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import FactInput, Moment, all_drafted, checked_count, checked_forms, drafted, filtered, within_budget
+from .arranging import checked_diversity
 from .asking import Asking
 from .attending import attend
-from .history import Event, FormState, Stats, events
+from .extracting import Extracting
+from .history import Event, events
 from .keeping import Keeping
 from .reading import FORMS, likely, rank
 from .recall import Recall, Recollection, Why
+from .summarising import Summarising
 from .timeline import Timeline, timeline
 
 __all__ = ["Memory"]
@@ -35,7 +38,7 @@ _MOST = 1_000  # notes in one recall
 _LISTED = 100_000  # notes in one listing
 
 
-class Memory(Asking, Keeping):
+class Memory(Asking, Extracting, Summarising, Keeping):
     """What one scope remembers.
 
     A handle sees its own scope and everything below it, and nothing else. It may be used from several threads,
@@ -47,6 +50,7 @@ class Memory(Asking, Keeping):
         scope: whose memory it is, for example ``"ada"`` or ``"ada/work"``.
         embedder: makes the vectors; None to go without. The default is all-MiniLM-L6-v2 from this machine.
         extractor: finds facts and names in the words; None to keep only the facts that are given.
+        reranker: reads the best notes of every read again, for example `LateInteraction` or a `CrossEncoder`.
         screen: looks for secrets and personal data in whatever is to be written, for example `PatternScreen`.
 
     Raises:
@@ -63,10 +67,12 @@ class Memory(Asking, Keeping):
         scope: str,
         embedder: Embedder | None = MiniLM(),  # noqa: B008  (loads nothing, and every handle may share it)
         extractor: Extractor | None = RuleExtractor(),  # noqa: B008
+        reranker: Reranker | None = None,
         screen: Screen | None = None,
     ) -> None:
         self.scope = checked_scope(scope)
         self._screen = screen
+        self._reranker = reranker
         place = os.fspath(location) if is_url(location) else Path(location)
         self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope)
 
@@ -177,6 +183,7 @@ class Memory(Asking, Keeping):
         budget: int | None = None,
         by: Collection[str] = FORMS,
         least: float = 0.0,
+        diversity: float = 0.0,
     ) -> Recall:
         """Recalls what fits a question; every form votes.
 
@@ -189,6 +196,8 @@ class Memory(Asking, Keeping):
             origins: only notes of these origins, for example ``("user", "tool")`` before acting on what they say.
             budget: most tokens of all memories together (estimated); at least whole memories are kept.
             by: which forms may vote, out of ``words``, ``vectors``, ``triplets`` and ``graph``.
+            diversity: how much a memory that repeats better ones steps back, 0 to 1; then best first means most new
+                to say first, also for ``budget`` and for a prompt's.
             least: recall nothing at a smaller `Recall.confidence`, 0 to 1; 0.5 for questions about anything.
 
         Returns:
@@ -199,13 +208,22 @@ class Memory(Asking, Keeping):
         """
         words = checked_text(question, "the question")
         checked_count(k, "k", _MOST)
-        by = checked_forms(by)
+        by, spread = checked_forms(by), checked_diversity(diversity)
         with self._store.database.reading():
             chosen = filtered(
                 self.scope, self._store.notes.changes, scope=scope, as_of=as_of, known_at=known_at, origins=origins
             )
             among = self._store.notes.among(chosen)
-            ranking = rank(self._store, words, k, among=among, by=by, as_of=checked_moment(as_of, "as_of"))
+            ranking = rank(
+                self._store,
+                words,
+                k,
+                among=among,
+                by=by,
+                as_of=checked_moment(as_of, "as_of"),
+                reranker=self._reranker,
+                diversity=spread,
+            )
             ranked = likely(ranking, least)
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
         every = [(notes[one.num], one) for one in ranked if one.num in notes]
@@ -317,25 +335,6 @@ class Memory(Asking, Keeping):
     def history(self, id: str) -> list[Event]:
         """Returns what happened to a note and its other versions, oldest first."""
         return events(self._store, self.get(id))
-
-    def stats(self) -> Stats:
-        """Returns how much is remembered in this scope, and what each form of the whole store holds."""
-        with self._store.database.reading():
-            among = self._store.notes.among(Filter(self.scope))
-            return Stats(
-                notes=self._store.notes.count(*among.conditions),
-                facts=len(self._store.triplets.facts(among, scope=self.scope)),
-                bytes=self._store.database.size(),
-                change=self._store.notes.changes.last(),
-                forms=self._states(),
-            )
-
-    def _states(self) -> dict[str, FormState]:
-        with self._store.database.overseeing():
-            return {
-                form.name: FormState(form.count(), form.applied())
-                for form in (*self._store.forms, self._store.keys_values())
-            }
 
     # revise and undo
 

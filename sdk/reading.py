@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..engines.rerank import Reranker
 from ..store.errors import InvalidInput
 from ..store.form import Among, Cue, Hit
 from ..store.names import fold
 from ..store.notes import Turn
 from ..store.shown import shown
 from ..store.store import Store
+from .arranging import diverse, reranked
 from .asked_time import asked_of, of_that_time, united
 from .dialogue_rank import in_sessions, smoothed, wordiness
 
@@ -52,7 +54,17 @@ class Ranking:
     confidence: float | None
 
 
-def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[str] = FORMS, as_of: str = "") -> Ranking:
+def rank(
+    store: Store,
+    question: str,
+    k: int,
+    *,
+    among: Among,
+    by: Collection[str] = FORMS,
+    as_of: str = "",
+    reranker: Reranker | None = None,
+    diversity: float = 0.0,
+) -> Ranking:
     """Returns at most ``k`` notes out of ``among``; none for a question without words.
 
     Args:
@@ -62,6 +74,8 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
         among: the notes that may come back.
         by: the forms that may vote.
         as_of: what "last week" in the question is relative to, ISO 8601; empty for today.
+        reranker: reads the best notes again; None to go without.
+        diversity: how much a note that repeats better ones steps back, 0 to 1.
     """
     if not any(character.isalnum() for character in question):
         return Ranking([], None)
@@ -97,7 +111,9 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
     if within:
         votes["time"] = dict.fromkeys(within, 1.0)
         final = weighed([(final, 1.0), (votes["time"], _TIME_OF_TURNS if dialogue else _TIME)])
-    order = sorted(final, key=lambda num: (-final[num], num))[:k]
+    if reranker:
+        final, votes["rerank"] = reranked(store, question, final, k, reranker)
+    order = diverse(store, final, k, diversity) if diversity else sorted(final, key=lambda num: (-final[num], num))[:k]
     paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
     if "graph" in hits:
         paths |= store.graph.paths(names or seeds, order, among)

@@ -106,10 +106,13 @@ class Recall(Sequence[Recollection]):
         """The notes, best first."""
         return tuple(found.note for found in self._found)
 
+    def of(self, found: Sequence[Recollection]) -> Recall:
+        """Returns a recall of these memories instead, for the same question."""
+        return Recall(self.cue, found, self._attender, self.confidence)
+
     def without(self, ids: Collection[str]) -> Recall:
         """Returns the recall without some notes."""
-        kept = [found for found in self._found if found.note.id not in ids]
-        return Recall(self.cue, kept, self._attender, self.confidence)
+        return self.of([found for found in self._found if found.note.id not in ids])
 
     def prompt(self, *, budget: int | None = None, count: Callable[[str], int] = approximate_tokens) -> str:
         """Returns the memories as words: one fixed, escaped data block.

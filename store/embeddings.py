@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, func, select
 from .database import Database
 from .errors import FormMismatch, InvalidInput
 from .form import Among, Cue, Embedder, Hit, Vector
+from .halfvec import unpacked
 from .note import Note, spoken
 from .progress import applied
 from .schema import embedding, meta
@@ -69,6 +70,17 @@ class Embeddings(ABC):
         if not self.remembered():
             with self._database.reading() as connection:
                 connection.execute(meta.insert().values(key="embedder", value=self.made_by))
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        return self._embedder.dimensions
+
+    def of(self, nums: Sequence[int]) -> dict[int, Vector]:
+        """Returns the vectors of notes by number, shape (dimensions,); notes that have none are left out."""
+        with self._database.reading() as connection:
+            chosen = select(embedding.c.note, embedding.c.vector).where(embedding.c.note.in_(nums))
+            return {num: unpacked(bytes(vector)) for num, vector in connection.execute(chosen).all()}
 
     def stage(self, texts: Sequence[str]) -> None:
         """Embeds texts ahead of the transaction that adds them, so that no model runs while others wait.

@@ -25,6 +25,7 @@ _NUMBERED = (
     ("next_embedding", "note"),
     ("triplet", "note"),
     ("mention", "note"),
+    ("extraction", "note"),
     ("record", "note"),
     ("derived", "note"),
     ("derived", "parent"),

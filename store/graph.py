@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +20,9 @@ from sqlalchemy import Connection, func, select
 
 from .aliases import every_name
 from .database import Database
+from .extracted import extractions
 from .form import Among, Cue, Extractor, Hit
+from .forward_push import pushed_pagerank
 from .names import fold
 from .note import Note
 from .pagerank import personalized_pagerank
@@ -36,6 +39,7 @@ _MENTION, _FACT, _ALIAS = (
 )  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
 _PRIOR = 0.05  # weight of the prior in the reset vector (HippoRAG 2's passage weight)
 _DAMPING = 0.7
+_LOCALLY = 200_000  # edges; above, mass is pushed from the seeds instead of going round the whole graph
 _ALIAS_FAN = 3  # a first name shared by more full names than this says too little
 _LONGEST_PATH = 4
 _SEARCHED = 5_000
@@ -58,7 +62,7 @@ class Link:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Walk:
     """The graph of the notes that one search may see: first the notes, then the names."""
 
@@ -67,6 +71,17 @@ class Walk:
     surfaces: list[str]  # as first written, per name
     weights: csr_array
     labels: dict[tuple[int, int], str]
+
+    @cached_property
+    def degrees(self) -> npt.NDArray[np.float64]:
+        """The sum of each node's weights."""
+        return np.asarray(self.weights.sum(axis=0), np.float64).ravel()
+
+    def ranked(self, reset: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Returns the PageRank mass of every node from a reset vector that has a positive sum."""
+        if self.weights.nnz > 2 * _LOCALLY:  # an edge is there in both directions
+            return pushed_pagerank(self.weights, reset, degree=self.degrees, damping=_DAMPING)
+        return personalized_pagerank(self.weights, reset, damping=_DAMPING)
 
     def paths(self, starts: Collection[int], goals: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Returns the shortest way from one of the names to each note, names and relations in turn.
@@ -151,9 +166,10 @@ class Graph:
                 reset[place] += _PRIOR * score
         if reset.sum() <= 0:
             return []
-        mass = personalized_pagerank(walk.weights, reset, damping=_DAMPING)[:count]
-        order = np.lexsort((walk.nums, -mass))[:k]
-        return [Hit(int(walk.nums[i]), float(mass[i])) for i in order if mass[i] > 0]
+        mass = walk.ranked(reset)[:count]
+        reached = np.flatnonzero(mass)
+        order = reached[np.lexsort((walk.nums[reached], -mass[reached]))][:k]
+        return [Hit(int(walk.nums[i]), float(mass[i])) for i in order]
 
     def paths(self, names: Collection[str], nums: Collection[int], among: Among) -> dict[int, tuple[str, ...]]:
         """Returns, for the notes that can be reached, the shortest way there from one of the folded names."""
@@ -225,7 +241,7 @@ class Graph:
         """Returns the graph of the admitted notes, made anew after every change."""
         with self._database.reading() as connection:
             seq = connection.scalar(select(change.c.seq).order_by(change.c.seq.desc()).limit(1)) or 0
-            key = (among.key, seq, frozenset(among.merged().items()))
+            key = (among.key, seq, extractions(connection), frozenset(among.merged().items()))
             cached = self._cached
             if cached is None or cached[0] != key:
                 cached = (key, self._build(among))

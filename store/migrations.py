@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, Table, inspect, select
 
 from .errors import NewerStore, StoreDamaged
 from .postgres_tables import create_tables, policies
-from .schema import alias, change, meta, metadata, note
+from .schema import alias, change, extraction, meta, metadata, note
 
 __all__ = ["STEPS", "VERSION", "migrate", "version_of"]
 
@@ -67,12 +67,7 @@ def _m002_quarantine_quotas_half_precision(connection: Connection) -> None:
 
 
 def _m003_aliases(connection: Connection) -> None:
-    if inspect(connection).has_table(alias.name):
-        return  # the step before makes every table that is new
-    alias.create(connection)
-    if connection.dialect.name == "postgresql":
-        for statement in policies([alias]):
-            connection.exec_driver_sql(statement)
+    _new_table(connection, alias)
 
 
 def _m004_worth_of_records(connection: Connection) -> None:
@@ -80,10 +75,24 @@ def _m004_worth_of_records(connection: Connection) -> None:
         connection.exec_driver_sql("ALTER TABLE record ADD COLUMN worth FLOAT NOT NULL DEFAULT 0")
 
 
+def _m005_extractions(connection: Connection) -> None:
+    _new_table(connection, extraction)
+
+
+def _new_table(connection: Connection, table: Table) -> None:
+    if inspect(connection).has_table(table.name):
+        return  # the second step makes every table that is new
+    table.create(connection)
+    if connection.dialect.name == "postgresql":
+        for statement in policies([table]):
+            connection.exec_driver_sql(statement)
+
+
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     2: _m002_quarantine_quotas_half_precision,
     3: _m003_aliases,
     4: _m004_worth_of_records,
+    5: _m005_extractions,
 }
 """The number that a step leads to, and the step. Never edit one that was released."""
 VERSION = max(STEPS)

@@ -17,6 +17,7 @@ __all__ = [
     "change",
     "derived",
     "embedding",
+    "extraction",
     "form",
     "mention",
     "meta",
@@ -141,6 +142,14 @@ triplet = Table(
     Column("extractor", String, nullable=False),
     Index("triplet_subject", "s", "r"),
     Index("triplet_object", "o", "r"),
+)
+
+extraction = Table(  # what a model read in a note, kept so that triplets can be made again without asking it again
+    "extraction",
+    metadata,
+    Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("facts", Text, nullable=False),  # JSON list: triplets, each with the words that say so
 )
 
 relation = Table(

@@ -45,6 +45,7 @@ _KEPT = {
     "note": ("text", "speaker", "source", "thread", "metadata", "facts", "key"),
     "triplet": ("subject", "relation", "object"),
     "mention": ("name", "surface"),
+    "extraction": ("facts",),
     "relation": ("name",),
     "meta": ("value",),
     "sqlite_master": ("sql",),

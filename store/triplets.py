@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, func, select
 from .aliases import every_name, one_name
 from .database import Database
 from .errors import InvalidInput
+from .extracted import Extracted, extracted_of
 from .form import Among, Cue, Extractor, Hit
 from .names import fold
 from .note import Fact, Note, Triplet
@@ -48,12 +49,12 @@ class Triplets:
         with self._database.reading() as connection:
             ((last,),) = rows(connection, "SELECT coalesce(max(num), 0) FROM triplet")
             present = numbered(connection, "triplet", [item.num for item in notes]) if last else set()
+            read = extracted_of(connection, [item.num for item in notes])
             found: list[tuple[object, ...]] = []
             for item in notes:
                 if item.num not in present:
-                    found += [
-                        _row(last + len(found) + place, item, fact) for place, fact in enumerate(self._facts(item), 1)
-                    ]
+                    facts = self._facts(item, read.get(item.num, ()))
+                    found += [_row(last + len(found) + place, item, fact) for place, fact in enumerate(facts, 1)]
             insert(connection, triplet, _COLUMNS, found)
         self.index.add(range(last + 1, last + len(found) + 1))
 
@@ -202,12 +203,12 @@ class Triplets:
                 for row in connection.execute(query).all()
             ]
 
-    def _facts(self, item: Note) -> list[Triplet]:
-        """What a note says: the caller's triplets; the extractor's where it adds something."""
+    def _facts(self, item: Note, read: Sequence[Extracted]) -> list[Triplet]:
+        """What a note says: the caller's triplets, and what a model and the extractor add."""
         given = [f if f.valid_from or not item.happened else replace(f, valid_from=item.happened) for f in item.facts]
         known = {(fold(f.subject), fold(f.relation), fold(f.object)) for f in given}
         extracted = self._extractor.triplets(item) if self._extractor else []
-        for fact in extracted:
+        for fact in (*(one.fact for one in read), *extracted):
             key = (fold(fact.subject), fold(fact.relation), fold(fact.object))
             if all(key) and key not in known:
                 known.add(key)

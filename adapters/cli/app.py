@@ -12,10 +12,12 @@ from . import care, moving, reading, trust, writing
 from .calibrate import calibrate
 from .calling import call
 from .chat import chat
+from .extract import extract
 from .graph import graph
 from .history import history
 from .limits import limit
 from .plain import one_line
+from .summarise import summarise
 from .timeline import timeline
 from .tour import demo
 from .why import why
@@ -24,7 +26,7 @@ __all__ = ["main"]
 
 _SECTIONS = {
     "Try": (demo,),
-    "Remember": (writing.write, moving.import_, chat),
+    "Remember": (writing.write, moving.import_, extract, summarise, chat),
     "Look": (
         reading.read,
         reading.list_,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...sdk.dialogue import Dialogue, Reply
     from ...sdk.memory import Memory
 
-__all__ = ["EFFECT", "MINI_CAN", "STORIES", "STORIES_CANNOT", "chat"]
+__all__ = ["EFFECT", "MINI_CAN", "STORIES", "STORIES_CANNOT", "chat", "model_of"]
 
 MINI_CAN = (
     "tercet-mini has 1.1 million parameters: it shows how memories reach a model. It answers short questions on what "
@@ -82,7 +82,7 @@ def chat(
     if name is None:
         attend, max_tokens = True, max_tokens or 40  # it reads memories best in attention, and is brief
         say(f"{MINI_CAN} --model NAME talks with a larger one.")
-    model = _model(name, endpoint)
+    model = model_of(name, endpoint)
     with session.open(new=True) as memory:
         begin = partial(Dialogue, memory, model, attend=attend, k=k, speaker=speaker, max_tokens=max_tokens or 256)
         with waiting(f"loading {model.name}"):
@@ -90,7 +90,8 @@ def chat(
         _Conversation(session, memory, dialogue, begin).run()
 
 
-def _model(name: str | None, endpoint: str | None) -> ChatModel:
+def model_of(name: str | None, endpoint: str | None) -> ChatModel:
+    """Returns the model behind a server, in a folder or on the hub, or the one that comes with Tercet."""
     from ...engines.endpoint import EndpointModel
     from ...engines.local_model import LocalModel
     from ...engines.mini import MINI

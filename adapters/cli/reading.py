@@ -43,6 +43,7 @@ _LISTED = 100_000  # the most that Memory.notes gives
 @click.option("--origin", "origins", metavar="NAME", multiple=True, help="Only of this origin; may be repeated.")
 @click.option("--by", metavar="FORMS", help="Which forms vote, out of words,vectors,triplets,graph.  [default: all]")
 @click.option("--least", metavar="CHANCE", type=float, default=0.0, help="Nothing where less likely on it, 0 to 1.")
+@click.option("--diversity", metavar="SHARE", type=float, default=0.0, help="How much repetition steps back, 0 to 1.")
 @click.option("--prompt", is_flag=True, help="Print the block for a model's prompt instead.")
 @with_session
 def read(
@@ -55,6 +56,7 @@ def read(
     origins: tuple[str, ...],
     by: str | None,
     least: float,
+    diversity: float,
     prompt: bool,
 ) -> None:
     """Recalls what fits a QUESTION, and says why.
@@ -75,6 +77,7 @@ def read(
             budget=None if prompt else budget,
             by=forms,
             least=least,
+            diversity=diversity,
         )
     block = recall.prompt(budget=budget) if prompt else ""
     if session.as_json:
@@ -135,8 +138,10 @@ def show_(session: Session, id: str) -> None:
     with session.open() as memory:
         note = memory.get(id)
         made = [fact for fact in memory.facts(superseded=True) if note.id in fact.notes]
+        read = memory.extracted(note.id)
     if session.as_json:
-        session.answer(note_values(note) | {"supports": [fact_values(fact) for fact in made]})
+        supports = {"supports": [fact_values(fact) for fact in made], "extracted": [asdict(one) for one in read]}
+        session.answer(note_values(note) | supports)
         return
     placed = f"{one_line(note.thread)}, turn {note.position}" if note.thread else ""
     click.echo(f"{plain(note.text)}\n")  # as it is, however long its lines are
@@ -159,6 +164,13 @@ def show_(session: Session, id: str) -> None:
                 ("key", one_line(note.key or "")),
                 ("metadata", _short_json(note.metadata)),
                 *(("fact", row[-1]) for row in facts_rows(made)),
+                *(
+                    (
+                        "a model read",
+                        one_line(f"{one.fact.subject} {one.fact.relation} {one.fact.object}: “{one.span}”"),
+                    )
+                    for one in read
+                ),
             ]
         )
     )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from benchmarks.ppr import heavy_tailed, main, resets, same_top, timed
+from benchmarks.ppr import POWER, PUSH, heavy_tailed, main, resets, same_top, timed
 from click.testing import CliRunner
 
 
@@ -26,11 +26,13 @@ def test_a_query_starts_from_few_nodes() -> None:
 
 def test_rankers_agree() -> None:
     rows = timed(2_000, queries=2)
-    assert rows[0].ranker == "Tercet"
+    assert [row.ranker for row in rows[:2]] == [POWER, PUSH]
     assert "networkx" in {row.ranker for row in rows}
     for row in rows:
-        assert row.difference < 1e-7
+        assert row.difference < (1e-3 if row.ranker == PUSH else 1e-7)
         assert row.same_top > 0.95
+    assert rows[1].of_bound is not None
+    assert 0 < rows[1].of_bound <= 1
 
 
 def test_the_overlap_of_the_best() -> None:
@@ -44,5 +46,5 @@ def test_it_prints_and_writes(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--edges", "1000", "--json", str(out)])
     assert result.exit_code == 0, result.output
     rows = json.loads(out.read_text())["rows"]
-    assert rows[0]["ranker"] == "Tercet"
+    assert rows[0]["ranker"] == POWER
     assert rows[0]["edges"] == 1_000

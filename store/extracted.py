@@ -1,0 +1,71 @@
+"""What models read in notes: facts, each with the words of the note that say so.
+
+A model is asked once. Its answer is kept beside the note and goes with it, and triplets are made of it whenever they
+are made anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from .note import Triplet
+from .note_rows import stated
+from .schema import extraction, meta, note
+from .statements import insert, rows, rows_in, run, run_in
+
+__all__ = ["Extracted", "extracted_of", "extractions", "keep_extracted", "unread"]
+
+_TIMES = "extractions"
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """One fact that a model found in a note.
+
+    Attributes:
+        fact: what it found; ``extractor`` is the model's name.
+        span: the words of the note that say so, as they stand in it.
+    """
+
+    fact: Triplet
+    span: str
+
+
+def extracted_of(connection: Connection, nums: Sequence[int]) -> dict[int, tuple[Extracted, ...]]:
+    """Returns what models found in these notes; those that none has read are left out."""
+    found = rows_in(connection, "SELECT note, facts FROM extraction WHERE note IN (?)", list(nums))
+    return {num: tuple(map(_read, json.loads(facts))) for num, facts in found}
+
+
+def unread(connection: Connection, model: str, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[int]:
+    """Returns the numbers of the oldest notes that fit and that this model has not read."""
+    read = select(extraction.c.note).where(extraction.c.note == note.c.num, extraction.c.model == model).exists()
+    return list(connection.scalars(select(note.c.num).where(*conditions, ~read).order_by(note.c.num).limit(limit)))
+
+
+def keep_extracted(connection: Connection, model: str, found: Mapping[int, Sequence[Extracted]]) -> None:
+    """Keeps what a model found in notes, in place of what was found there before."""
+    run_in(connection, "DELETE FROM extraction WHERE note IN (?)", list(found))
+    kept = [(num, model, json.dumps([_row(one) for one in every], ensure_ascii=False)) for num, every in found.items()]
+    insert(connection, extraction, ("note", "model", "facts"), kept)
+    if not run(connection, "UPDATE meta SET value = ? WHERE key = ?", str(extractions(connection) + 1), _TIMES):
+        insert(connection, meta, ("key", "value"), [(_TIMES, "1")])
+
+
+def extractions(connection: Connection) -> int:
+    """Returns how often something was kept: what was made of triplets before another is out of date."""
+    found = rows(connection, "SELECT value FROM meta WHERE key = ?", _TIMES)
+    return int(found[0][0]) if found else 0
+
+
+def _row(one: Extracted) -> dict[str, object]:
+    return {**stated(one.fact), "span": one.span}
+
+
+def _read(values: dict[str, object]) -> Extracted:
+    span = str(values.pop("span"))
+    return Extracted(Triplet(**values), span)  # type: ignore[arg-type]
