@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..engines.embedder import MiniLM
 from ..engines.rules import RuleExtractor
 from ..engines.screening import Screen
 from ..store.draft import checked_moment, checked_text
 from ..store.form import Embedder, Extractor
+from ..store.near import Tiers
 from ..store.note import Fact, Note
 from ..store.postgres import is_url
 from ..store.scope import checked_scope
@@ -48,6 +48,7 @@ class Memory(Asking, Keeping):
         embedder: makes the vectors; None to go without. The default is all-MiniLM-L6-v2 from this machine.
         extractor: finds facts and names in the words; None to keep only the facts that are given.
         screen: looks for secrets and personal data in whatever is to be written, for example `PatternScreen`.
+        tiers: room for keys and values in RAM and on disk, and when they get it.
 
     Raises:
         InvalidScope: the scope is malformed.
@@ -64,26 +65,15 @@ class Memory(Asking, Keeping):
         embedder: Embedder | None = MiniLM(),  # noqa: B008  (loads nothing, and every handle may share it)
         extractor: Extractor | None = RuleExtractor(),  # noqa: B008
         screen: Screen | None = None,
+        tiers: Tiers = Tiers(),  # noqa: B008  (frozen)
     ) -> None:
         self.scope = checked_scope(scope)
         self._screen = screen
         place = os.fspath(location) if is_url(location) else Path(location)
-        self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope, tiers=tiers)
 
     def __repr__(self) -> str:
         return f"Memory({self._store.database.place!r}, scope={self.scope!r})"
-
-    def close(self) -> None:
-        """Closes the files; a closed handle must not be used again."""
-        self._store.close()
 
     # write
 
