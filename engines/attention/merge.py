@@ -143,21 +143,24 @@ class Reader:
 
         Shapes: (batch, heads, queries, value width) and (parts, KV heads that read, rows), the context last.
         """
-        read, sums = kernels.attention(
-            span.rows(call.query).expand(self._keys.shape[0], -1, -1, -1),
-            self._keys,
-            self._values,
-            mask=self._mask(call, span),
-            scaling=call.number("scaling"),
-            cap=call.number("softcap"),
-        )
+        rows, mask = span.rows(call.query), self._mask(call, span)
+        scaling, cap = call.number("scaling"), call.number("softcap")
+        output = span.rows(own.output)
+        at_once = self._hidden is None and kernels.few(rows, cap=cap)
+        if at_once:
+            read, sums = kernels.over_parts(rows, self._keys, self._values, mask=mask, scaling=scaling)
+        else:
+            every = rows.expand(self._keys.shape[0], -1, -1, -1)
+            read, sums = kernels.attention(every, self._keys, self._values, mask=mask, scaling=scaling, cap=cap)
         sums = sums + self._bias if self._bias else sums
         if self._hidden is not None:
             hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
             sums = sums.masked_fill(hidden, -torch.inf)
         shares = torch.cat((sums, span.rows(own.local))).softmax(0)
-        outputs = torch.cat((read, span.rows(own.output).to(read.dtype)))
-        joined = (outputs * shares[..., None]).sum(0, keepdim=True)
+        if at_once:
+            joined = read * shares[:-1].sum(0)[None, ..., None] + output * shares[-1:, ..., None]
+        else:
+            joined = (torch.cat((read, output.to(read.dtype))) * shares[..., None]).sum(0, keepdim=True)
         if self._attention.watched:
             shape = (*shares.shape[:2], span.batch, call.query.shape[1] // span.groups, -1)
             if own.seen is None:
