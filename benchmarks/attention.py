@@ -4,8 +4,8 @@ The model has random weights (speed does not depend on them) in a real shape. Me
 32, the answer 32 or as asked. Every arm ends with the same question: with no memory; with the memories' words before
 it, read each time (cold) or kept as a cache that stands there already (prefix); and with the memories in attention,
 with and without noting how much each one got. Loading (from files of a store, which the system has in its cache, with
-their checksums looked at) and placing (from there to where attention reads them) are told apart from the first token;
-all three are in the time to first token.
+their checksums looked at; and once more, from the copies in RAM that the store then has) and placing (from there to
+where attention reads them) are told apart from the first token; all are in the time to first token.
 
     python benchmarks/attention.py [--shape NAME] [--device cuda] [--memories N ...] [--batch N ...] [--json FILE]
 
@@ -28,10 +28,8 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -39,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
     sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
+from benchmarks.attention_rows import Row, Timing, row_of, table_of  # noqa: E402
 from benchmarks.machine import machine  # noqa: E402
 from benchmarks.random_models import SHAPES, random_model, wordless_tokenizer  # noqa: E402
 from benchmarks.shelf import Shelf  # noqa: E402
@@ -76,56 +75,6 @@ class Arm:
     open: Callable[[Sequence[Record]], Opened]
     load: Callable[[], Sequence[Record]] = tuple
     once: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """One answer, in seconds.
-
-    Attributes:
-        load: until the memories are in RAM.
-        place: from there until they stand where they are read.
-        first: from there until the first token is known.
-        token: per further token.
-    """
-
-    load: float
-    place: float
-    first: float
-    token: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What was measured of an arm: first quartile, median and third quartile.
-
-    Attributes:
-        memories: how many.
-        batch: rows answered at once.
-        arm: which.
-        rounds: how often.
-        load_ms: milliseconds of loading.
-        place_ms: milliseconds of placing.
-        first_ms: milliseconds from there to the first token.
-        ttft_ms: all together: the time to first token.
-        token_ms: milliseconds per further token, of the whole batch.
-        ttft_ratio: time to first token over that with no memory.
-        first_ratio: the same without loading and placing.
-        decode_ratio: tokens per second over those with no memory.
-    """
-
-    memories: int
-    batch: int
-    arm: str
-    rounds: int
-    load_ms: tuple[float, float, float]
-    place_ms: tuple[float, float, float]
-    first_ms: tuple[float, float, float]
-    ttft_ms: tuple[float, float, float]
-    token_ms: tuple[float, float, float]
-    ttft_ratio: float
-    first_ratio: float
-    decode_ratio: float
 
 
 class Bench:
@@ -175,9 +124,12 @@ class Bench:
 
     def timed(self, arm: Arm, *, length: int) -> Timing:
         """Answers once."""
+        self.shelf.put_away()
         start = self._now()
-        records = arm.load()
+        arm.load()
         loaded = self._now()
+        records = arm.load()
+        again = self._now()
         with torch.no_grad(), arm.open(records) as (ids, cache):
             placed = self._now()
             output = self.model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -187,7 +139,7 @@ class Bench:
                 output = self.model(token, past_key_values=cache, use_cache=True, logits_to_keep=1)
                 token = output.logits[:, -1:].argmax(-1)
             end = self._now()
-        return Timing(loaded - start, placed - loaded, first - placed, (end - first) / length)
+        return Timing(loaded - start, again - loaded, placed - again, first - placed, (end - first) / length)
 
     def _now(self) -> float:
         if self.model.device.type == "cuda":
@@ -278,52 +230,7 @@ def measure(
             if number or arm.once:
                 times.append(timing)
     base = taken["no memory"]
-    return [_row(arm.name, taken[arm.name], base, memories=memories, batch=batch) for arm in open_arms]
-
-
-def _row(arm: str, times: Sequence[Timing], base: Sequence[Timing], *, memories: int, batch: int) -> Row:
-    ttft = [timing.load + timing.place + timing.first for timing in times]
-    own = float(np.median([timing.load + timing.place + timing.first for timing in base]))
-    first, token = [timing.first for timing in times], [timing.token for timing in times]
-    return Row(
-        memories,
-        batch,
-        arm,
-        len(times),
-        _quartiles([timing.load for timing in times]),
-        _quartiles([timing.place for timing in times]),
-        _quartiles(first),
-        _quartiles(ttft),
-        _quartiles(token),
-        round(float(np.median(ttft)) / own, 3),
-        round(float(np.median(first)) / own, 3),
-        round(float(np.median([timing.token for timing in base]) / np.median(token)), 3),
-    )
-
-
-def _quartiles(seconds: Sequence[float]) -> tuple[float, float, float]:
-    first, median, third = (round(float(np.percentile(seconds, percent)) * 1e3, 3) for percent in (25, 50, 75))
-    return first, median, third
-
-
-def _table(rows: Sequence[Row], title: str) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    headings = ("load ms", "place ms", "first token ms", "TTFT ratio", "ms/token", "decode ratio")
-    for heading in ("memories", "batch", "arm", *headings):
-        table.add_column(heading, justify="left" if heading == "arm" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            f"{row.memories:,}",
-            f"{row.batch}",
-            row.arm,
-            f"{row.load_ms[1]:,.1f}",
-            f"{row.place_ms[1]:,.1f}",
-            "{1:,.1f} [{0:,.1f}, {2:,.1f}]".format(*row.first_ms),
-            f"{row.ttft_ratio:.2f} ({row.first_ratio:.2f})",
-            "{1:,.2f} [{0:,.2f}, {2:,.2f}]".format(*row.token_ms),
-            f"{row.decode_ratio:.2f}",
-        )
-    return table
+    return [row_of(arm.name, taken[arm.name], base, memories=memories, batch=batch) for arm in open_arms]
 
 
 @click.command(help=(__doc__ or "").split("\n\n    ")[0])
@@ -389,7 +296,7 @@ def main(
                 json_path.parent.mkdir(parents=True, exist_ok=True)
                 json_path.write_text(json.dumps(found | {"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
     console.print(
-        _table(rows, f"{shape} on {hardware}: memories of {MEMORY} tokens (in brackets: without loading and placing)")
+        table_of(rows, f"{shape} on {hardware}: memories of {MEMORY} tokens (in brackets: without loading and placing)")
     )
 
 

@@ -42,6 +42,13 @@ class Shelf:
         """Deletes them."""
         self._open.close()
 
+    def put_away(self) -> None:
+        """Drops the copies in RAM, so that what is loaded next comes from files."""
+        near = self._memory._store.near
+        budget = near.budget
+        near.limit(0)
+        near.limit(budget)
+
     def keep(self, kind: str, records: Sequence[Record], *, count: int) -> Callable[[], list[Record]]:
         """Keeps records; returns what loads ``count`` of them, one after the other and again from the first."""
         keys_values = self._memory._store.keys_values(_Encoded(kind, records))

@@ -20,7 +20,7 @@ from ..store.errors import InvalidInput
 from ..store.note import Note
 from .chat import Message
 
-__all__ = ["INVISIBLE", "approximate_tokens", "compose", "render"]
+__all__ = ["INVISIBLE", "approximate_tokens", "beside", "compose", "render"]
 
 _HEAD = (
     "<memory>\n"
@@ -100,13 +100,18 @@ def compose(system: str, history: Sequence[Message], user: str, block: str) -> l
 
     Args:
         system: the system prompt; empty for none.
-        history: the earlier turns, without the blocks that were recalled for them.
+        history: the earlier turns, without the blocks that were recalled for them (or with them, which are then
+            bytes that a cache keeps like any others).
         user: the newest words.
         block: what `render` returned; empty for none.
     """
-    words = f"{user}\n\n{block}" if block else user
     first = [Message("system", system)] if system else []
-    return [*first, *history, Message("user", words)]
+    return [*first, *history, Message("user", beside(user, block))]
+
+
+def beside(words: str, block: str) -> str:
+    """Returns what the user said, and the block behind it if there is one."""
+    return f"{words}\n\n{block}" if block else words
 
 
 def _frame(lines: Sequence[str], *, stale: bool) -> str:

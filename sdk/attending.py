@@ -7,22 +7,36 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..store.note import Note
+from ..store.records import KeysValues
 from ..store.store import Store
 
 if TYPE_CHECKING:
-    from ..engines.attention import Attention
+    from ..engines.attention import Attention, AttentionEngine
 
-__all__ = ["attend"]
+__all__ = ["attend", "explicit"]
+
+
+def explicit(store: Store, model: Any, tokenizer: Any) -> KeysValues:  # noqa: ANN401
+    """Returns the explicit memories of a store for a model.
+
+    Raises:
+        UnsupportedModel: the injection gate refused the model; the message says why.
+    """
+    return store.keys_values(_engine(model, tokenizer))
 
 
 @contextmanager
 def attend(store: Store, notes: Sequence[Note], model: Any, tokenizer: Any) -> Iterator[Attention]:  # noqa: ANN401
-    """Binds the explicit memories of notes to a model; those that are missing are encoded and kept first."""
+    """Binds the explicit memories of notes to a model; those that are missing are encoded first."""
+    engine = _engine(model, tokenizer)
+    records = store.keys_values(engine).records(notes, at_once=store.tiers.at_once)
+    with engine.attend(records) as attention:
+        yield attention
+
+
+def _engine(model: Any, tokenizer: Any) -> AttentionEngine:  # noqa: ANN401
     from ..engines.attention import attention_engine
 
     if tokenizer is None and hasattr(model, "tokenizer"):  # a LocalModel brings both
         model, tokenizer = model.model, model.tokenizer
-    engine = attention_engine(model, tokenizer=tokenizer)
-    records = store.keys_values(engine).records(notes)
-    with engine.attend(records) as attention:
-        yield attention
+    return attention_engine(model, tokenizer=tokenizer)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..engines.attention.report import Effects, Shares
 from ..engines.chat import ChatModel, Message, Tokens, drained
-from ..engines.prompt import compose
+from ..engines.prompt import beside, compose, render
 from ..engines.small_talk import worth_reading
 from ..store.draft import checked_text
 from ..store.errors import InvalidInput, NoteNotFound, UnsupportedModel
@@ -71,10 +71,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """What was said and answered, and the ids of the notes that keep it."""
+    """What was said and answered, the ids of the notes that keep it, and the memories that stay beside it."""
 
     messages: tuple[Message, Message]
     notes: tuple[str, ...]
+    beside: tuple[Note, ...] = ()
+
+    @property
+    def shown(self) -> list[Message]:
+        """Returns the turn as it stands in the prompt."""
+        return [Message("user", beside(self.messages[0].content, render(self.beside))), self.messages[1]]
 
 
 class Dialogue:
@@ -91,6 +97,10 @@ class Dialogue:
         thread: the conversation's name in memory; a new one when left out.
         max_tokens: longest answer, in tokens.
         gate: whether a turn is worth a read; by default small talk and sums are not. None to read at every turn.
+        keep: leave memories in the prompt beside the words that they were recalled for, instead of taking them out
+            with the next turn. Then the serving engine's cache reaches to the end of the last answer, not of
+            the last question, and no memory is told twice; but what is in the prompt depends on what was recalled
+            before, and grows. A memory that is forgotten, set aside or revised is taken out all the same.
 
     Raises:
         UnsupportedModel: ``attend`` with a model that does not run here, or that the injection gate refused.
@@ -110,6 +120,7 @@ class Dialogue:
         thread: str | None = None,
         max_tokens: int = 256,
         gate: Callable[[str], bool] | None = worth_reading,
+        keep: bool = False,
     ) -> None:
         if attend and not hasattr(model, "attention"):
             raise UnsupportedModel(
@@ -126,6 +137,7 @@ class Dialogue:
         self._thread = thread or f"dialogue-{secrets.token_hex(4)}"
         self._max_tokens = checked_count(max_tokens, "max_tokens", _MOST_TOKENS)
         self._gate = gate
+        self._keep = keep and not attend
         self._turns: list[_Turn] = []
 
     def say(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Reply:
@@ -141,7 +153,7 @@ class Dialogue:
         """
         if not checked_text(text, "the text").strip():
             raise InvalidInput("the text is empty; there is nothing to answer")
-        self._turns = [turn for turn in self._turns if not self._forgotten(turn.notes)]
+        self._turns = [self._still(turn) for turn in self._turns if not self._forgotten(turn.notes)]
         recall = self._recall(text)
         note = self._remember(text, self._speaker, "user")
         block = ""
@@ -150,11 +162,12 @@ class Dialogue:
         attention: Attention | None
         with recall.attend(self._model) if self._attend and recall else nullcontext() as attention:
             answer, tokens = self._answer(compose(self._system, self._history, text, block), on_text)
-        stood_on = [note.id, *(id for turn in self._turns for id in turn.notes), *(one.id for one in recall.notes)]
+        stood_on = [note.id, *self._visible, *(one.id for one in recall.notes)]
         kept = [note.id]
         if answer.strip():
             kept.append(self._remember(answer, "assistant", "model").id)
-        self._turns.append(_Turn((Message("user", text), Message("assistant", answer)), tuple(kept)))
+        said = Message("user", text), Message("assistant", answer)
+        self._turns.append(_Turn(said, tuple(kept), recall.notes if self._keep else ()))
         self._shorten()
         if not self._attend:
             return Reply(answer, recall, None, note)
@@ -164,7 +177,24 @@ class Dialogue:
 
     @property
     def _history(self) -> list[Message]:
-        return [message for turn in self._turns for message in turn.messages]
+        return [message for turn in self._turns for message in turn.shown]
+
+    @property
+    def _visible(self) -> set[str]:
+        """The ids of notes whose words stand in the history."""
+        return {id for turn in self._turns for id in (*turn.notes, *(note.id for note in turn.beside))}
+
+    def _still(self, turn: _Turn) -> _Turn:
+        """Returns a turn without the memories beside it that are not what they were."""
+        gone = [note for note in turn.beside if self._changed(note.id)]
+        return replace(turn, beside=tuple(note for note in turn.beside if note not in gone)) if gone else turn
+
+    def _changed(self, id: str) -> bool:
+        try:
+            now = self._memory.get(id)
+        except NoteNotFound:
+            return True
+        return now.held is not None or now.retired is not None
 
     def _forgotten(self, ids: Sequence[str]) -> bool:
         """Whether one of the notes was forgotten or set aside since: the model must not see its words, either."""
@@ -183,7 +213,7 @@ class Dialogue:
         """Returns memories that do not stand in the history anyway; none where the gate says that none can help."""
         if self._gate and not self._gate(text):
             return self._memory.nothing(text)
-        visible = {id for turn in self._turns for id in turn.notes}
+        visible = self._visible
         asked = cues(text, [turn.messages[0].content for turn in self._turns])
         found = [self._memory.read(cue, k=self._k + len(visible)).without(visible) for cue in asked]
         return merged(found, self._k)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 from ..engines.screening import Screen
 from ..store.checks import Finding
@@ -16,6 +18,7 @@ from ..store.scope import checked_scope, covers
 from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import checked_count, checked_forms, chosen
+from .attending import explicit
 from .exchange import export_lines, import_lines
 from .forgetting import forget
 from .history import FormState, Stats
@@ -24,6 +27,8 @@ from .receipt import Receipt
 from .verifying import verify
 
 __all__ = ["Keeping"]
+
+_AT_ONCE = 64  # notes that are encoded in one transaction
 
 
 class Keeping:
@@ -55,6 +60,44 @@ class Keeping:
                 form.name: FormState(form.count(), form.applied())
                 for form in (*self._store.forms, self._store.keys_values())
             }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the files; a closed handle must not be used again."""
+        self._store.close()
+
+    # keys and values
+
+    def encode(self, *ids: str, model: Any, tokenizer: Any = None) -> None:  # noqa: ANN401
+        """Makes the keys and values of notes for a model, and keeps them on disk, ahead of their first use.
+
+        `Recall.attend` makes those that are missing, and keeps them once they are used twice.
+
+        Args:
+            ids: of the notes; without ids, every note of the scope that is current.
+            model: a transformers causal language model, or a `tercet.engines.LocalModel`.
+            tokenizer: the model's own; found by the model's name or folder when left out.
+
+        Raises:
+            NoteNotFound: one of the ids does not exist in this scope.
+            UnsupportedModel: the injection gate refused the model; the message says why.
+        """
+        form = explicit(self._store, model, tokenizer)
+        if ids:
+            form.add([self._store.notes.get(id, self.scope) for id in ids])
+            return
+        with self._store.database.reading():
+            nums = self._store.notes.among(Filter(self.scope)).nums().tolist()
+        for start in range(0, len(nums), _AT_ONCE):
+            found = self._store.notes.by_num(nums[start : start + _AT_ONCE])
+            form.add(list(found.values()))
 
     # what goes
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..engines.embedder import MiniLM
 from ..engines.rerank import Reranker
@@ -16,6 +15,7 @@ from ..engines.rules import RuleExtractor
 from ..engines.screening import Screen
 from ..store.draft import checked_moment, checked_text
 from ..store.form import Embedder, Extractor
+from ..store.near import Tiers
 from ..store.note import Fact, Note
 from ..store.postgres import is_url
 from ..store.scope import checked_scope
@@ -52,6 +52,7 @@ class Memory(Asking, Extracting, Summarising, Keeping):
         extractor: finds facts and names in the words; None to keep only the facts that are given.
         reranker: reads the best notes of every read again, for example `LateInteraction` or a `CrossEncoder`.
         screen: looks for secrets and personal data in whatever is to be written, for example `PatternScreen`.
+        tiers: room for keys and values in RAM and on disk, and when they get it.
 
     Raises:
         InvalidScope: the scope is malformed.
@@ -69,27 +70,16 @@ class Memory(Asking, Extracting, Summarising, Keeping):
         extractor: Extractor | None = RuleExtractor(),  # noqa: B008
         reranker: Reranker | None = None,
         screen: Screen | None = None,
+        tiers: Tiers = Tiers(),  # noqa: B008  (frozen)
     ) -> None:
         self.scope = checked_scope(scope)
         self._screen = screen
         self._reranker = reranker
         place = os.fspath(location) if is_url(location) else Path(location)
-        self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._store = Store(place, embedder=embedder, extractor=extractor, scope=self.scope, tiers=tiers)
 
     def __repr__(self) -> str:
         return f"Memory({self._store.database.place!r}, scope={self.scope!r})"
-
-    def close(self) -> None:
-        """Closes the files; a closed handle must not be used again."""
-        self._store.close()
 
     # write
 

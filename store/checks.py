@@ -214,7 +214,7 @@ def _vectors(connection: Connection, notes: int, seen: dict[str, int], last: int
 
 
 def _records(connection: Connection, folder: Path) -> Finding:
-    rows = connection.execute(select(record.c.file, record.c.bytes)).all()
+    rows = connection.execute(select(record.c.file, record.c.bytes).where(record.c.bytes > 0)).all()
     bad = sum(1 for file, size in rows if not _has_size(folder / "records" / file, size))
     if bad:
         return Finding("keys-values", "warn", f"{bad:,} of {len(rows):,} files are missing or cut; they are made again")

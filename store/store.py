@@ -16,18 +16,20 @@ from .changes import Change
 from .database import Database
 from .embeddings import Embeddings
 from .errors import CannotUndo, InvalidInput, StoreError
+from .forgotten import Forgotten
 from .form import Embedder, Encoder, Extractor, Form, Vector
 from .graph import Graph
 from .lineages import Lineages
 from .merging import Merging
 from .migrations import VERSION, migrate, version_of
+from .near import Near, Tiers, near
 from .note import Draft, Note, spoken
 from .notes import Notes
 from .postgres import Postgres
 from .progress import positions, reach
 from .quarantine import Quarantine
 from .quotas import Quotas
-from .records import BUDGET, KeysValues
+from .records import KeysValues
 from .schema import note
 from .selection import Chosen
 from .sqlite import SQLite
@@ -36,34 +38,13 @@ from .turns import Turns
 from .words import Words
 from .worth import note_uses
 
-__all__ = ["Forgotten", "Store"]
+__all__ = ["Store"]
 
 _BATCH = 256
 _STEP = 64  # texts embedded between two reports of progress
 _KEPT = ("text", "scope", "speaker", "source", "thread", "happened", "facts", "origin", "metadata", "parents")
 Progressed = Callable[[int], None]
 Witness = Callable[[Sequence[Note], Sequence[Path]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What a forget took out, for the receipt.
-
-    Attributes:
-        notes: every version of the notes that were meant.
-        derived: every version of what was made of them.
-        change: number of the last change.
-        removed: per table or form, how many items it gave up.
-        files: files that no row names any more and that were to be deleted.
-        problem: why one of them could not be; the next opening tries again.
-    """
-
-    notes: tuple[Note, ...]
-    derived: tuple[Note, ...]
-    change: int
-    removed: dict[str, int]
-    files: int
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +64,7 @@ class Store:
         scope: what reads may see, with all below it, where the database itself can hold them to it; None for all.
         embedder: for the form of vectors; None to go without.
         extractor: finds triplets and names; None to keep only what callers state.
+        tiers: room for explicit memories.
 
     Raises:
         NewerStore: a later version of Tercet wrote it.
@@ -96,6 +78,7 @@ class Store:
         embedder: Embedder | None,
         extractor: Extractor | None,
         scope: str | None = None,
+        tiers: Tiers = Tiers(),  # noqa: B008  (frozen)
     ) -> None:
         self.database: Database = Postgres(location, scope=scope) if isinstance(location, str) else SQLite(location)
         self.notes = Notes(self.database)
@@ -108,7 +91,8 @@ class Store:
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
         self.vectors: Embeddings | None = self.database.vectors(embedder) if embedder else None
-        self.record_budget = BUDGET  # of bytes of explicit memories
+        self.tiers = tiers
+        self.near = near(self.database.place, tiers.ram)
         self._record_uses: Counter[str] = Counter()
         self._writes: Merging[_Write, list[Note]] = Merging(self._write_together)
         try:
@@ -124,7 +108,7 @@ class Store:
 
     def keys_values(self, encoder: Encoder | None = None) -> KeysValues:
         """Returns the form of explicit memories for one model."""
-        return KeysValues(self.database, encoder, budget=self.record_budget, uses=self._record_uses)
+        return KeysValues(self.database, encoder, tiers=self.tiers, uses=self._record_uses, near=self.near)
 
     # the four verbs
 
@@ -146,7 +130,9 @@ class Store:
                 raise InvalidInput(f"note {old.id} is not current any more; its history names the newest version")
             if now.held is not None:
                 raise InvalidInput(f"note {old.id} is in quarantine; release it first")
-            return self.replace(now, draft, op)
+            made = self.replace(now, draft, op)
+        self.keys_values().follow()
+        return made
 
     def forget(self, chosen: Chosen, *, before: Witness | None = None) -> Forgotten:
         """Takes notes out of all forms and deletes them: every version, and all that was made of them.
@@ -178,6 +164,7 @@ class Store:
             self.aliases.prune(named)
             removed = {form.name: counts[form.name] - form.count() for form in (*self.forms, keys_values)}
             self._reach(seq)
+        keys_values.follow()
         problem = keys_values.delete(doomed)
         return Forgotten(meant, derived, seq, {"notes": len(victims), **removed}, len(doomed), problem)
 
@@ -222,6 +209,7 @@ class Store:
         if current.replaces is None:
             with self.changing():
                 self.retire(self._undoable(made))
+            self.keys_values().follow()
             return None
         earlier = next(item for item in self.notes.revisions(made.lineage) if item.id == current.replaces)
         draft = Draft(**{name: getattr(earlier, name) for name in _KEPT})
@@ -348,6 +336,7 @@ class Store:
                 with suppress(StoreError), self.database.overseeing(), self.database.writing() as connection:
                     note_uses(connection, self._record_uses)
         finally:
+            self.near = Near(0)  # others may hold what was shared
             self.database.close()
 
     def _open(self) -> None:

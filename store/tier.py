@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Generic, TypeVar
 
 __all__ = ["Tier"]
@@ -52,6 +52,16 @@ class Tier(Generic[K, V]):
         """Returns whether a value is kept; this is no use of it."""
         return key in self._kept
 
+    def __iter__(self) -> Iterator[K]:
+        """Yields the keys of what is kept."""
+        return iter(self._kept)
+
+    def limit(self, budget: int) -> None:
+        """Changes the budget; what is worth the least for its size goes until the rest fits."""
+        self.budget = budget
+        while self.nbytes > budget and (lowest := self._lowest()) is not None:
+            self._let_go(lowest[1])
+
     def get(self, key: K) -> V | None:
         """Returns the value of a key, or None; either way it was used once more."""
         self._use(key)
@@ -91,11 +101,8 @@ class Tier(Generic[K, V]):
                     self.nbytes += before[1]
                     self._note(key, before[1])
                 return False
-        for gone, size in going.items():
-            dropped, _ = self._kept.pop(gone)
-            self.nbytes -= size
-            if self._on_drop is not None:
-                self._on_drop(gone, dropped)
+        for gone in going:
+            self._let_go(gone)
         self._kept[key] = value, nbytes
         self.nbytes += nbytes
         self._note(key, nbytes)
@@ -113,6 +120,12 @@ class Tier(Generic[K, V]):
                 self.nbytes -= self._kept.pop(key)[1]
             if forget:
                 self._worth.pop(key, None)
+
+    def _let_go(self, key: K) -> None:
+        dropped, size = self._kept.pop(key)
+        self.nbytes -= size
+        if self._on_drop is not None:
+            self._on_drop(key, dropped)
 
     def _use(self, key: K) -> None:
         self._now += 1 / (self._half_life or max(256, 10 * len(self._kept)))

@@ -35,20 +35,19 @@ def attending(
     See `AttentionEngine.attend`; here the layers are given.
     """
     weight = _weight(bias, len(records))
-    read = place(model, layers, records) if records else {}
+    modules = [model.get_submodule(layer.path) for layer in layers]
+    read = place(model, layers, modules, records) if records else {}
     rows = tuple(read) if records else tuple(number for number, layer in enumerate(layers) if layer.remembers)
     readers = [(layers[number].shape[0], slots.heads) for number, slots in read.items()]
     attention = Attention(len(records), rows, watched=watch, readers=readers)
-    listeners: dict[nn.Module, Listener | None] = dict.fromkeys(
-        (model.get_submodule(layer.path) for layer in layers), None
-    )
+    listeners: dict[nn.Module, Listener | None] = dict.fromkeys(modules, None)
     if not records:
         with listening(model, listeners):
             yield attention
         return
     placed: dict[nn.Module, Reader] = {}
     for row, (number, slots) in enumerate(read.items()):
-        placed[model.get_submodule(layers[number].path)] = Reader(
+        placed[modules[number]] = Reader(
             slots.keys[None],
             slots.values[None],
             slots.owners,
@@ -59,6 +58,7 @@ def attending(
             attention,
             slots.offsets,
             slots.heads,
+            slots.arrival,
         )
     attention.ablation = partial(effects, model, placed, len(records))
     try:

@@ -13,11 +13,12 @@ from functools import cache
 import torch
 from torch import Tensor
 
-__all__ = ["LEAST", "attention", "log_sum_exp", "products", "spans"]
+__all__ = ["LEAST", "attention", "few", "log_sum_exp", "over_parts", "products", "spans"]
 
 LEAST = torch.finfo(torch.float32).min  # the logit of what is hidden; -inf would make a row of them not a number
 
 _SCORES = 2**24  # logits held at a time: 64 MiB
+_FEW = 16  # rows
 _HALF = (torch.bfloat16, torch.float16)
 _flash_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 _flash_on_cuda = torch.ops.aten._scaled_dot_product_flash_attention.default
@@ -60,6 +61,42 @@ def attention(
             output, sums, *_ = _flash_on_cuda(query, key, value, 0.0, causal, False, scale=scaling)
             return output, sums
     return products(query, key, value, mask=mask, causal=causal, scaling=scaling, cap=cap)
+
+
+def few(query: Tensor, *, cap: float | None = None) -> bool:
+    """Whether `over_parts` is the faster way: few rows, as when one token is decoded, in float32 on a CPU."""
+    plain = query.device.type == "cpu" and query.dtype == torch.float32 and cap is None
+    return plain and query.shape[2] <= _FEW and not (torch.is_grad_enabled() and query.requires_grad)
+
+
+def over_parts(
+    query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None = None, scaling: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """Returns attention over all parts of some keys as one, and the log-sum-exp of each part; see `few`.
+
+    What `attention` gives for each part would have to be written and read once more, to be added up.
+
+    Args:
+        query: shape (1, heads, rows, width).
+        key: shape (parts, heads, keys, width).
+        value: shape (parts, heads, keys, value width).
+        mask: true where visible, or added to the logits; shape (parts, heads, rows, keys), or ones in it.
+        scaling: of the logits, by default one over the root of the width.
+
+    Returns:
+        the output, shape (1, heads, rows, value width), and log-sum-exps, shape (parts, heads, rows).
+    """
+    parts, heads, _, width = key.shape
+    flat = key.transpose(0, 1).reshape(heads, -1, width)
+    logits = torch.bmm(query[0] * (width**-0.5 if scaling is None else scaling), flat.transpose(1, 2))
+    if mask is not None:
+        logits.unflatten(2, (parts, -1)).add_(_additive(mask).permute(1, 2, 0, 3))
+    most = logits.amax(2, keepdim=True).clamp_min_(LEAST)
+    weights = logits.sub_(most).exp_()
+    sums = weights.unflatten(2, (parts, -1)).sum(3)
+    output = torch.bmm(weights, value.transpose(0, 1).reshape(heads, -1, value.shape[3]))
+    output /= sums.sum(2, keepdim=True)
+    return output[None], (sums.log_().add_(most)).permute(2, 0, 1).clamp_min_(LEAST)
 
 
 @cache

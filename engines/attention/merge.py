@@ -18,6 +18,7 @@ from torch import Tensor
 from ...store.errors import UnsupportedModel
 from . import kernels
 from .function import Call, Output
+from .lane import Arrival
 from .report import Attention
 
 __all__ = ["Reader", "matmul_attention"]
@@ -44,8 +45,9 @@ class Reader:
         attention: Attention,
         offsets: Tensor | None = None,
         heads: Sequence[int] | None = None,
+        arrival: Arrival | None = None,
     ) -> None:
-        """Lays the memories out beside each other, each padded to the longest.
+        """Takes what is to be read, on its way as it may be; nothing is computed here.
 
         Args:
             keys: rotated to their places, shape (1, KV heads, tokens, width).
@@ -58,30 +60,41 @@ class Reader:
             attention: where the masses are noted.
             offsets: added to the logits of each token, -inf where a KV head has none, shape (KV heads, tokens).
             heads: which KV heads of the layer these are, if not all.
+            arrival: when all of this is there; None if it is.
         """
         self._bias, self._window, self._row, self._attention = bias, window, row, attention
         self._hidden: Tensor | None = None
-        places = places.reshape(-1, places.shape[-1])
-        self._heads = None if heads is None else torch.tensor(heads, device=keys.device)
+        self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival())
+
+    def _arrive(self) -> None:
+        """Waits for the memories, on the stream that reads them, and lays them out, each padded to the longest."""
+        given = self._given
+        if given is None:
+            return
+        given.arrival.wait(*(one for one in (given.keys, given.values, given.places, given.offsets) if one is not None))
+        keys, values, owners, offsets = given.keys, given.values, given.owners.cpu(), given.offsets
+        places = given.places.reshape(-1, given.places.shape[-1]).to(keys.device)
+        heads = None if given.heads is None else torch.tensor(given.heads, device=keys.device)
         if offsets is not None:
             offsets = offsets.float().clamp_min(kernels.LEAST)
-        lengths = torch.bincount(owners, minlength=attention.memories)
+        lengths = torch.bincount(owners, minlength=self._attention.memories)
         longest = int(lengths.max())
         room = len(lengths) * longest
         if room > len(owners):
             # Each memory at the end of its own room. What is left of the room is zero, and hidden.
-            slots = torch.arange(len(owners), device=owners.device) + (
-                (owners + 1) * longest - lengths.cumsum(0)[owners]
-            )
+            slots = torch.arange(len(owners)) + ((owners + 1) * longest - lengths.cumsum(0)[owners])
+            slots = slots.to(keys.device)
             if offsets is None:
                 offsets = keys.new_zeros(1, len(owners), dtype=torch.float32)
             keys, values = _spread(keys, 2, slots, room), _spread(values, 2, slots, room)
             offsets, places = _spread(offsets, 1, slots, room, kernels.LEAST), _spread(places, 1, slots, room)
-        parts = len(lengths) if attention.watched else 1
-        self._keys = keys.reshape(keys.shape[1], parts, -1, keys.shape[-1]).transpose(0, 1)
+        parts = len(lengths) if self._attention.watched else 1
+        self._heads = heads
         self._values = values.reshape(values.shape[1], parts, -1, values.shape[-1]).transpose(0, 1)
-        self._places = places.reshape(len(places), parts, 1, -1).transpose(0, 1).to(keys.device)
+        self._places = places.reshape(len(places), parts, 1, -1).transpose(0, 1)
         self._offsets = None if offsets is None else offsets.reshape(len(offsets), parts, 1, -1).transpose(0, 1)
+        self._keys = keys.reshape(keys.shape[1], parts, -1, keys.shape[-1]).transpose(0, 1)
+        self._given = None
 
     def hiding(self, hidden: Tensor) -> Self:
         """Returns a reader that notes nothing, and whose rows of a batch each see other memories.
@@ -89,6 +102,7 @@ class Reader:
         Args:
             hidden: true where a row does not see a memory, shape (batch, memories); the parts must be memories.
         """
+        self._arrive()
         made = copy(self)
         made._hidden, made._attention = hidden, Attention(self._attention.memories, (), watched=False)
         return made
@@ -116,6 +130,7 @@ class Reader:
 
     def _settle(self, query: Tensor) -> None:
         """Moves the memories, once, to where the layer computes, in the dtype that it computes in."""
+        self._arrive()
         if self._keys.dtype == query.dtype and self._keys.device == query.device:
             return
         self._values, self._places = self._values.to(query), self._places.to(query.device)
@@ -128,21 +143,24 @@ class Reader:
 
         Shapes: (batch, heads, queries, value width) and (parts, KV heads that read, rows), the context last.
         """
-        read, sums = kernels.attention(
-            span.rows(call.query).expand(self._keys.shape[0], -1, -1, -1),
-            self._keys,
-            self._values,
-            mask=self._mask(call, span),
-            scaling=call.number("scaling"),
-            cap=call.number("softcap"),
-        )
+        rows, mask = span.rows(call.query), self._mask(call, span)
+        scaling, cap = call.number("scaling"), call.number("softcap")
+        output = span.rows(own.output)
+        at_once = self._hidden is None and kernels.few(rows, cap=cap)
+        if at_once:
+            read, sums = kernels.over_parts(rows, self._keys, self._values, mask=mask, scaling=scaling)
+        else:
+            every = rows.expand(self._keys.shape[0], -1, -1, -1)
+            read, sums = kernels.attention(every, self._keys, self._values, mask=mask, scaling=scaling, cap=cap)
         sums = sums + self._bias if self._bias else sums
         if self._hidden is not None:
             hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
             sums = sums.masked_fill(hidden, -torch.inf)
         shares = torch.cat((sums, span.rows(own.local))).softmax(0)
-        outputs = torch.cat((read, span.rows(own.output).to(read.dtype)))
-        joined = (outputs * shares[..., None]).sum(0, keepdim=True)
+        if at_once:
+            joined = read * shares[:-1].sum(0)[None, ..., None] + output * shares[-1:, ..., None]
+        else:
+            joined = (torch.cat((read, output.to(read.dtype))) * shares[..., None]).sum(0, keepdim=True)
         if self._attention.watched:
             shape = (*shares.shape[:2], span.batch, call.query.shape[1] // span.groups, -1)
             if own.seen is None:
@@ -163,6 +181,19 @@ class Reader:
         rows = span.rows(positions[:, None].expand(span.batch, heads, -1))[0, 0]
         near = rows[:, None] - self._places < self._window
         return near if self._offsets is None else self._offsets.where(near, kernels.LEAST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a reader was given, and has not laid out yet."""
+
+    keys: Tensor
+    values: Tensor
+    owners: Tensor
+    places: Tensor
+    offsets: Tensor | None
+    heads: Sequence[int] | None
+    arrival: Arrival
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -13,12 +14,13 @@ from transformers import PreTrainedModel
 from ...store.errors import EngineError
 from ...store.form import Record
 from .capture import Layer
+from .lane import Arrival, Lane, carried
 from .quantise import restored
 from .rotary import Angles
 
 __all__ = ["Slots", "place"]
 
-_AT_ONCE = 1 << 19  # numbers of a record that are restored and rotated together: what fits into a processor's cache
+_AT_ONCE = 1 << 19  # numbers that are restored and rotated together: what fits into a processor's cache
 _Row = tuple[int, int]  # a layer's number, and one of its KV heads
 _Angles = dict[tuple[object, ...], Angles]
 
@@ -31,10 +33,11 @@ class Slots:
         heads: the KV heads that read any; None for all of them.
         keys: rotated to their places, float32, shape (those KV heads, slots, width).
         values: float32, shape (those KV heads, slots, value width).
-        owners: which memory each slot belongs to, shape (slots,).
+        owners: which memory each slot belongs to, shape (slots,); on the CPU.
         places: position of each slot, below zero, shape (slots,), or (those KV heads, slots) where heads differ.
         offsets: added to each slot's logits, -inf where a head keeps nothing, shape (those KV heads, slots); None
             for zeros.
+        arrival: when they are there.
     """
 
     heads: tuple[int, ...] | None
@@ -43,9 +46,12 @@ class Slots:
     owners: Tensor
     places: Tensor
     offsets: Tensor | None
+    arrival: Arrival
 
 
-def place(model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record]) -> dict[int, Slots]:
+def place(
+    model: PreTrainedModel, layers: Sequence[Layer], modules: Sequence[nn.Module], records: Sequence[Record]
+) -> dict[int, Slots]:
     """Returns what each layer reads of ``records``, on its device: all end at -1, beside each other.
 
     Layers of one kind are done together, some at a time: a model has many, each of a few small arrays.
@@ -53,6 +59,7 @@ def place(model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Rec
     Args:
         model: the model that reads.
         layers: all of its layers.
+        modules: their attention modules.
         records: at least one.
 
     Returns:
@@ -62,26 +69,25 @@ def place(model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Rec
         EngineError: a record was made by another model.
     """
     present = [_present(record, layers) for record in records]
+    devices = {number: _device(modules[number]) for number, layer in enumerate(layers) if layer.remembers}
+    lanes: dict[torch.device, Lane] = {}
     angles: _Angles = {}
     read: dict[int, Slots] = {}
-    for numbers in _alike(model, layers, records, present):
-        parts = [
-            _part(model, layers[numbers[0]], record, [row for number in numbers for row in rows[number]], angles)
-            for record, rows in zip(records, present, strict=True)
-        ]
-        read |= _beside(layers, [(owner, part) for owner, part in enumerate(parts) if part is not None])
+    for some in sorted(_alike(layers, modules, devices, records, present)):
+        rows = sorted({row for number in some for one in present for row in one[number]})
+        if rows:
+            device = devices[some[0]]
+            lane = lanes.get(device) or lanes.setdefault(device, Lane(device))
+            with lane.laying() as arrival:
+                laid = _laid(model, layers, modules[some[0]], device, rows, records, present, angles)
+            read |= _by_layer(layers, rows, laid, arrival)
     return dict(sorted(read.items()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One record in some layers: a row for each of their KV heads that keeps any of it."""
-
-    rows: tuple[_Row, ...]
-    keys: Tensor
-    values: Tensor
-    places: Tensor
-    offsets: Tensor | None
+def _device(module: nn.Module) -> torch.device:
+    return next(
+        weight.device for part in module.modules() for weight in part._parameters.values() if weight is not None
+    )
 
 
 def _present(record: Record, layers: Sequence[Layer]) -> list[list[_Row]]:
@@ -89,7 +95,9 @@ def _present(record: Record, layers: Sequence[Layer]) -> list[list[_Row]]:
     kept = record.get("heads")
     if kept is None:
         return [[(number, head) for head in range(layer.shape[0])] for number, layer in enumerate(layers)]
-    if kept.shape[0] != len(layers) or any(kept[number, layer.shape[0] :].any() for number, layer in enumerate(layers)):
+    if kept.shape[0] != len(layers) or any(
+        kept.shape[1] > layer.shape[0] and kept[number, layer.shape[0] :].any() for number, layer in enumerate(layers)
+    ):
         raise EngineError(
             f"a record keeps heads of {kept.shape[0]} layers of up to {kept.shape[1]} KV heads, this model has "
             f"{len(layers)} layers of {', '.join(map(str, sorted({layer.shape[0] for layer in layers})))}: it was made "
@@ -102,17 +110,19 @@ def _present(record: Record, layers: Sequence[Layer]) -> list[list[_Row]]:
 
 
 def _alike(
-    model: PreTrainedModel, layers: Sequence[Layer], records: Sequence[Record], present: Sequence[Sequence[list[_Row]]]
+    layers: Sequence[Layer],
+    modules: Sequence[nn.Module],
+    devices: Mapping[int, torch.device],
+    records: Sequence[Record],
+    present: Sequence[Sequence[list[_Row]]],
 ) -> Iterator[list[int]]:
     """Yields numbers of layers whose keys are of one shape in each record, rotated in one way and on one device."""
     kinds: dict[tuple[object, ...], list[int]] = {}
-    for number, layer in enumerate(layers):
-        if layer.remembers:
-            module = model.get_submodule(layer.path)
-            device = next(module.parameters()).device
-            kind = (layer.shape, layer.rotation, type(module), device, *(_kept(record, number) for record in records))
-            kinds.setdefault(kind, []).append(number)
-    tokens = max(record["tokens"].shape[0] for record in records)
+    for number, device in devices.items():
+        layer = layers[number]
+        kind = (layer.shape, layer.rotation, type(modules[number]), device, *(_kept(one, number) for one in records))
+        kinds.setdefault(kind, []).append(number)
+    tokens = sum(record["tokens"].shape[0] for record in records)
     for numbers in kinds.values():
         some: list[int] = []
         size = 0
@@ -132,37 +142,113 @@ def _kept(record: Record, number: int) -> tuple[int, bool] | None:
     return None if key is None else (key.shape[-2], f"layers.{number}.counts" in record)
 
 
-def _part(
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """Records side by side in some layers: a row for each of their KV heads that keeps any of one of them."""
+
+    keys: Tensor
+    values: Tensor
+    owners: Tensor
+    places: Tensor
+    offsets: Tensor | None
+
+
+def _laid(
     model: PreTrainedModel,
-    layer: Layer,
-    record: Record,
+    layers: Sequence[Layer],
+    module: nn.Module,
+    device: torch.device,
     rows: Sequence[_Row],
+    records: Sequence[Record],
+    present: Sequence[Sequence[list[_Row]]],
     angles: _Angles,
-) -> _Part | None:
-    """Returns a record's rows, all of layers of the same kind as ``layer``."""
-    if not rows:
-        return None
-    length = record["tokens"].shape[0]
-    module = model.get_submodule(layer.path)
-    device = next(module.parameters()).device
-    counted = {number: sum(row[0] == number for row in rows) for number in dict.fromkeys(number for number, _ in rows)}
-    keys, values = (
-        restored(
-            record,
-            [_checked(record, number, part, count, length, width) for number, count in counted.items()],
-            device=device,
-        )
-        for part, width in (("key", layer.shape[1]), ("value", layer.shape[2]))
+) -> _Laid:
+    """Lays records out in one piece, which each of them is restored into, and rotates all of their keys at once."""
+    numbers = sorted({number for number, _ in rows})
+    layer = layers[numbers[0]]
+    parts = [_part(layers, record, some, numbers) for record, some in zip(records, present, strict=True)]
+    total = sum(part.length for part in parts)
+    everywhere = all(part.rows == tuple(rows) for part in parts)
+    make = torch.empty if everywhere else torch.zeros
+    keys = make(len(rows), total, layer.shape[1], device=device)
+    values = make(len(rows), total, layer.shape[2], device=device)
+    places = np.full((len(rows) if any(part.places is not None for part in parts) else 1, total), -1)
+    offsets = None
+    if not everywhere or any(part.counts is not None for part in parts):
+        offsets = np.full((len(rows), total), -np.inf, np.float32)
+    start = 0
+    for part in parts:
+        stop = start + part.length
+        here = [rows.index(row) for row in part.rows]
+        whole = len(here) == len(rows)
+        at = slice(None) if whole else torch.tensor(here, device=device)
+        for slab, names in ((keys, part.keys), (values, part.values)):
+            if whole:
+                restored(part.record, names, device=device, out=slab[:, start:stop])
+            elif here:
+                slab[at, start:stop] = restored(part.record, names, device=device)
+        if here:
+            places[here if len(places) > 1 else 0, start:stop] = (
+                np.arange(-part.length, 0) if part.places is None else part.places
+            )
+        if offsets is not None and here:
+            with np.errstate(divide="ignore"):  # what stands for none is hidden
+                offsets[here, start:stop] = 0 if part.counts is None else np.log(part.counts, dtype=np.float32)
+        start = stop
+    placed = carried(places if len(places) > 1 else places[0], device)
+    return _Laid(
+        _turned(keys, placed, model, layer, module, tuple(part.length for part in parts), angles),
+        values,
+        torch.from_numpy(np.repeat(np.arange(len(parts)), [part.length for part in parts])),
+        placed,
+        None if offsets is None else carried(offsets, device),
     )
-    kept = [record.get(f"layers.{number}.places") for number in counted]
-    if any(one is not None for one in kept):
-        places = torch.from_numpy(np.concatenate([one for one in kept if one is not None]).astype(np.int64) - length)
-    else:
-        places = torch.arange(-length, 0)
-    counts = [record[f"layers.{number}.counts"] for number in counted if f"layers.{number}.counts" in record]
-    offsets = torch.from_numpy(np.concatenate(counts)).to(device).float().log() if counts else None
-    part = _Part(tuple(rows), keys, values, places.to(device), offsets)
-    return _turned(part, model, layer, module, angles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one record keeps of some layers.
+
+    Attributes:
+        record: it.
+        rows: of these KV heads.
+        length: so many tokens of each; 0 if of none.
+        keys: where they stand in it.
+        values: likewise.
+        places: of the tokens, counted from the end, shape (rows, length); None for all of them in order.
+        counts: how many tokens each stands for, likewise; None for one.
+    """
+
+    record: Record
+    rows: tuple[_Row, ...]
+    length: int
+    keys: Sequence[str]
+    values: Sequence[str]
+    places: npt.NDArray[np.int64] | None
+    counts: npt.NDArray[np.int32] | None
+
+
+def _part(layers: Sequence[Layer], record: Record, present: Sequence[list[_Row]], numbers: Sequence[int]) -> _Part:
+    kept = {number: len(present[number]) for number in numbers if present[number]}
+    rows = tuple(row for number in kept for row in present[number])
+    if not kept:
+        return _Part(record, rows, 0, (), (), None, None)
+    tokens, (_, key, value) = record["tokens"].shape[0], layers[numbers[0]].shape
+    keys, values = (
+        [_checked(record, number, part, count, tokens, width) for number, count in kept.items()]
+        for part, width in (("key", key), ("value", value))
+    )
+    placed = [record[name] for number in kept if (name := f"layers.{number}.places") in record]
+    counted = [record[name] for number in kept if (name := f"layers.{number}.counts") in record]
+    return _Part(
+        record,
+        rows,
+        record[keys[0]].shape[1],
+        keys,
+        values,
+        np.concatenate(placed).astype(np.int64) - tokens if placed else None,
+        np.concatenate(counted) if counted else None,
+    )
 
 
 def _checked(record: Record, number: int, part: str, rows: int, length: int, width: int) -> str:
@@ -182,41 +268,32 @@ def _checked(record: Record, number: int, part: str, rows: int, length: int, wid
     return name
 
 
-def _turned(part: _Part, model: PreTrainedModel, layer: Layer, module: nn.Module, known: _Angles) -> _Part:
-    """Returns a part with its keys rotated to their places, which are the same for all rows, or not."""
-    rotation, keys, places = layer.rotation, part.keys, part.places
+def _turned(
+    keys: Tensor,
+    places: Tensor,
+    model: PreTrainedModel,
+    layer: Layer,
+    module: nn.Module,
+    lengths: tuple[int, ...],
+    known: _Angles,
+) -> Tensor:
+    """Returns keys rotated to their places, which are the same for all rows, or not."""
+    rotation = layer.rotation
     if rotation is None:
-        return part
+        return keys
     if places.dim() > 1:
         flat = rotation.turn(model, module, keys.reshape(1, -1, keys.shape[2]), places.reshape(-1))
-        return replace(part, keys=flat.reshape(keys.shape))
-    # All of a record's tokens, from minus their number on: so the number names the places.
-    name = (rotation.path, rotation.layer_type, keys.device, len(places))
+        return flat.reshape(keys.shape)
+    # All of each record's tokens, from minus their number on: so the numbers name the places.
+    name = (rotation.path, rotation.layer_type, keys.device, lengths)
     angles = known.get(name)
     if angles is None:
         angles = known[name] = rotation.angles(model, keys, places)
-    return replace(part, keys=rotation.turn(model, module, keys, places, angles=angles))
+    return rotation.turn(model, module, keys, places, angles=angles)
 
 
-def _beside(layers: Sequence[Layer], found: Sequence[tuple[int, _Part]]) -> dict[int, Slots]:
-    """Returns, per layer, the parts of all records side by side."""
-    if not found:
-        return {}
-    rows = tuple(sorted({row for _, part in found for row in part.rows}))
-    parts = [_over(part, rows) for _, part in found]
-    sizes = [part.keys.shape[1] for part in parts]
-    device = parts[0].keys.device
-    keys, values = torch.cat([part.keys for part in parts], 1), torch.cat([part.values for part in parts], 1)
-    owners = torch.repeat_interleave(torch.tensor([owner for owner, _ in found]), torch.tensor(sizes)).to(device)
-    alike = all(part.offsets is None and part.places.dim() == 1 for part in parts)
-    if alike:
-        places, offsets = torch.cat([part.places for part in parts]), None
-    else:
-        places = torch.cat([part.places.expand(len(rows), -1) for part in parts], 1)
-        zeros = (torch.zeros(len(rows), size, device=device) for size in sizes)
-        offsets = torch.cat(
-            [none if part.offsets is None else part.offsets for none, part in zip(zeros, parts, strict=True)], 1
-        )
+def _by_layer(layers: Sequence[Layer], rows: Sequence[_Row], laid: _Laid, arrival: Arrival) -> dict[int, Slots]:
+    """Returns what each layer has of what was laid out."""
     read, start = {}, 0
     for number in dict.fromkeys(number for number, _ in rows):
         heads = tuple(head for other, head in rows if other == number)
@@ -224,29 +301,11 @@ def _beside(layers: Sequence[Layer], found: Sequence[tuple[int, _Part]]) -> dict
         start += len(heads)
         read[number] = Slots(
             None if len(heads) == layers[number].shape[0] else heads,
-            keys[here],
-            values[here],
-            owners,
-            places if alike else places[here],
-            None if offsets is None else offsets[here],
+            laid.keys[here],
+            laid.values[here],
+            laid.owners,
+            laid.places[here] if laid.places.dim() > 1 else laid.places,
+            None if laid.offsets is None else laid.offsets[here],
+            arrival,
         )
     return read
-
-
-def _over(part: _Part, rows: tuple[_Row, ...]) -> _Part:
-    """Returns a part with all of ``rows``, hidden where it has none."""
-    if part.rows == rows:
-        return part
-    here = torch.tensor([rows.index(row) for row in part.rows], device=part.keys.device)
-    shape = (len(part.rows), part.keys.shape[1])
-    offsets = part.keys.new_zeros(shape) if part.offsets is None else part.offsets
-    places = part.places
-    if places.dim() > 1:
-        places = places.new_full((len(rows), shape[1]), -1).index_copy(0, here, places)
-    return _Part(
-        rows,
-        part.keys.new_zeros(len(rows), *part.keys.shape[1:]).index_copy(0, here, part.keys),
-        part.values.new_zeros(len(rows), *part.values.shape[1:]).index_copy(0, here, part.values),
-        places,
-        offsets.new_full((len(rows), shape[1]), -torch.inf).index_copy(0, here, offsets),
-    )

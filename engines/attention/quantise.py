@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...store.form import Record
 from ...store.packed import pack, unpacked
+from .lane import carried
 
 __all__ = ["logit_error", "output_error", "quantise", "restored", "weight_error"]
 
@@ -36,24 +37,29 @@ def quantise(record: Record, *, bits: int | None) -> Record:
     return packed
 
 
-def restored(record: Record, names: Sequence[str], *, device: torch.device | str = "cpu") -> Tensor:
+def restored(
+    record: Record, names: Sequence[str], *, device: torch.device | str = "cpu", out: Tensor | None = None
+) -> Tensor:
     """Returns keys or values of layers, one after the other; the bits travel to the device, and become numbers there.
 
     Args:
         record: where they stand.
         names: of arrays that differ in their number of KV heads alone.
         device: where they go.
+        out: where they are to stand; new room if left out.
 
     Returns:
         float32, shape (KV heads of all of them, tokens, width).
     """
-    codes = torch.from_numpy(np.concatenate([record[name] for name in names])).to(device)
-    if f"{names[0]}.scale" not in record:
-        return codes.float()
-    scale = torch.from_numpy(np.concatenate([record[f"{name}.scale"] for name in names])).to(device)
+    place = torch.device(device)
+    codes = carried(np.concatenate([record[name] for name in names]), place)
     if codes.dtype == torch.uint8:
         codes = torch.stack([codes & 15, codes >> 4], -1).flatten(-2).to(torch.int8) - 8
-    return codes.float().mul_(scale.float())  # in place: room for another copy costs more than the product
+    numbers = codes.float() if out is None else out.copy_(codes)
+    if f"{names[0]}.scale" not in record:
+        return numbers
+    scale = carried(np.concatenate([record[f"{name}.scale"] for name in names]), place)
+    return numbers.mul_(scale.float())  # in place: room for another copy costs more than the product
 
 
 def logit_error(record: Record, number: int, queries: Tensor, *, scaling: float) -> Tensor:

@@ -112,3 +112,38 @@ def test_many_memories_are_parts_of_one_call(dtype: torch.dtype) -> None:
     found, wanted = kernels.attention(query, key, value), kernels.products(query, key, value)
     torch.testing.assert_close(found[1], wanted[1], atol=2e-3, rtol=1e-4)
     torch.testing.assert_close(found[0].float(), wanted[0].float(), atol=3e-2, rtol=0)
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 19])
+def test_memories_arrive_on_a_stream_of_their_own_before_they_are_read(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tercet.engines.attention import placing
+    from tercet.engines.attention.recipe import SMALL
+
+    monkeypatch.setattr(placing, "_AT_ONCE", at_once)
+    exact = engine_of("llama", torch.float32)
+    engine = AttentionEngine(exact.model, exact.tokenizer, recipe=SMALL)
+    records = engine.encode([words(*range(5 + number, 30)) for number in range(20)])
+    with engine.attend(records):
+        torch.cuda.synchronize()  # everything is there before anything is read
+        wanted = logits(engine, [CONTEXT])
+    for _ in range(10):
+        with engine.attend(records):
+            torch.cuda._sleep(1_000_000)  # type: ignore[no-untyped-call]  # the model's own stream is late
+            found = logits(engine, [CONTEXT])
+        assert torch.equal(found, wanted)
+
+
+def test_what_travels_to_a_gpu_is_pinned_and_room_is_used_again() -> None:
+    engine = engine_of("llama", torch.float32)
+    records = engine.encode([words(*range(5, 60))] * 8)
+
+    def once() -> int:
+        with engine.attend(records):
+            logits(engine, [CONTEXT])
+        torch.cuda.synchronize()
+        return torch.cuda.memory_reserved()
+
+    settled = [once() for _ in range(3)][-1]
+    assert [once() for _ in range(5)] == [settled] * 5

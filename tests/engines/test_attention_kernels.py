@@ -155,3 +155,32 @@ class Plain(nn.Module):
     """A layer in a file that names transformers' own functions."""
 
     num_key_value_groups = 2
+
+
+@pytest.mark.parametrize("mask", ["none", "true and false", "added"])
+def test_parts_at_once_are_each_part_merged(mask: str) -> None:
+    query, key, value = drawn(1, 2, 3, 8), drawn(5, 2, 4, 8, seed=1), drawn(5, 2, 4, 8, seed=2)
+    visible = torch.rand(5, 1, 3, 4, generator=torch.Generator().manual_seed(3)) < 0.6
+    visible[2] = False  # a part that nobody sees
+    added = torch.zeros(visible.shape).masked_fill(~visible, -math.inf)
+    given = {"none": None, "true and false": visible, "added": added}[mask]
+    output, sums = kernels.over_parts(query, key, value, mask=given, scaling=0.3)
+    flat = [part.transpose(0, 1).reshape(1, 2, -1, 8) for part in (key, value)]
+    shown = torch.zeros(1) if given is None else added.permute(1, 2, 0, 3).reshape(1, 1, 3, -1)
+    wanted, _ = by_the_book(query, flat[0], flat[1], shown)
+    torch.testing.assert_close(output.double(), wanted, atol=2e-6, rtol=0)
+    _, each = kernels.attention(query.expand(5, -1, -1, -1), key, value, mask=given, scaling=0.3)
+    torch.testing.assert_close(sums, each, atol=2e-6, rtol=1e-6)
+    assert kernels.few(query)
+    assert not kernels.few(query, cap=2.0)
+    assert not kernels.few(query.bfloat16())
+    assert not kernels.few(drawn(1, 2, 17, 8))
+    assert not kernels.few(query.clone().requires_grad_())
+
+
+def test_where_nothing_is_seen_parts_at_once_are_finite() -> None:
+    query, key, value = drawn(1, 2, 3, 8), drawn(2, 2, 4, 8, seed=1), drawn(2, 2, 4, 8, seed=2)
+    output, sums = kernels.over_parts(query, key, value, mask=torch.zeros(2, 1, 1, 4, dtype=torch.bool))
+    assert output.isfinite().all()
+    assert sums.isfinite().all()
+    assert (sums < -1e30).all()

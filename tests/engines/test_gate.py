@@ -1,11 +1,11 @@
 import json
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from tiny_models import shared_engine, shared_model, tiny_model, tiny_tokenizer  # type: ignore[import-not-found]
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from tercet.engines.attention import GateReport, gate
@@ -119,8 +119,8 @@ def test_memories_at_a_wrong_place_are_noticed(monkeypatch: pytest.MonkeyPatch) 
 
     right = placing._turned
 
-    def wrong(part: placing._Part, *rest: Any) -> placing._Part:  # noqa: ANN401
-        return right(replace(part, places=part.places - 1), *rest)
+    def wrong(keys: Tensor, places: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401
+        return right(keys, places - 1, *rest)
 
     monkeypatch.setattr(placing, "_turned", wrong)
     report = examined(tiny_model("llama"))

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from tercet.engines import LocalModel
 from tercet.sdk import Memory, Recall
+from tercet.store.errors import NoteNotFound
 
 STORIES = Path(__file__).resolve().parents[2] / "adapters" / "cli" / "demo" / "stories260K"
 
@@ -122,14 +123,32 @@ def test_two_threads_attend_to_their_own_memories_and_a_third_to_none(ada: Memor
 @pytest.mark.sqlite
 def test_records_are_kept_read_again_and_forgotten_with_their_note(ada: Memory, stories: LocalModel) -> None:
     recall = ada.read("What does Lily have?", k=1)
+    folder = on_disk(ada._store).folder / "records"
     first = _attended(recall, stories, "Lily has a")
-    files = list((on_disk(ada._store).folder / "records").iterdir())
+    assert not folder.exists(), "used once, it stays words"
+    assert torch.equal(first, _attended(recall, stories, "Lily has a"))
+    files = list(folder.iterdir())
     assert len(files) == 1
     assert torch.equal(first, _attended(recall, stories, "Lily has a"))
-    assert list((on_disk(ada._store).folder / "records").iterdir()) == files
+    assert list(folder.iterdir()) == files
+    ada._store.near.drop([file.name for file in files])
     files[0].write_bytes(files[0].read_bytes()[:-7] + b"damaged")
     assert torch.equal(first, _attended(recall, stories, "Lily has a"))  # noticed, and made anew from the words
     receipt = ada.forget(recall[0].note.id, erase=True)
     assert receipt.erased
     assert ada.stats().forms["keys-values"].count == 0
-    assert list((on_disk(ada._store).folder / "records").iterdir()) == []
+    assert list(folder.iterdir()) == []
+    assert len(ada._store.near) == 0
+
+
+@pytest.mark.sqlite
+def test_notes_are_encoded_ahead_of_their_first_use_when_asked(ada: Memory, stories: LocalModel) -> None:
+    lily, *others = reversed(ada.notes())
+    ada.encode(lily.id, model=stories)
+    assert ada.stats().forms["keys-values"].count == 1
+    with pytest.raises(NoteNotFound):
+        ada.encode("0" * 16, model=stories)
+    ada.revise(others[0].id, "Tom found a small red car in the park.")
+    ada.encode(model=stories)
+    assert ada.stats().forms["keys-values"].count == 3, "what is current, and nothing of what was before"
+    assert len(list((on_disk(ada._store).folder / "records").iterdir())) == 3

@@ -354,3 +354,36 @@ def test_a_dialogue_works_in_a_memory_without_vectors(memory: Callable[..., Memo
     bare = memory(embedder=None)
     bare.write("The zebra is in Leeds.")
     assert len(Dialogue(bare, Listener()).say("Where is the zebra?").recall) == 1
+
+
+# ---------------------------------------------------------------- memories that stay where they were told
+
+
+def test_kept_memories_stay_where_they_were_told_and_are_told_once(ada: Memory) -> None:
+    ada.write_many(["The zebra is in Leeds.", "The quagga is in Bristol.", "The okapi is in Whitby."])
+    model = Listener()
+    chat = Dialogue(ada, model, k=3, keep=True)
+    for turn in ["Where is the zebra?", "And the quagga?", "Is the okapi there?"]:
+        reply = chat.say(turn)
+        assert not {note.text for note in reply.recall.notes} & {"I see.", turn}
+    for earlier, later in pairwise(model.requests):
+        assert flat(later).startswith(flat(earlier)), "a whole request is the beginning of the next"
+    assert flat(model.requests[-1]).count("The zebra is in Leeds.") == 1
+    assert "The zebra is in Leeds." in model.requests[-1][1].content, "beside the words that it was recalled for"
+
+
+@pytest.mark.parametrize("way", ["forget", "quarantine", "revise"])
+def test_a_kept_memory_that_is_no_longer_so_is_taken_out(ada: Memory, way: str) -> None:
+    zebra, quagga = ada.write_many(["The zebra is in Leeds.", "The quagga is in Bristol."])
+    model = Listener()
+    chat = Dialogue(ada, model, k=2, keep=True)
+    assert len(chat.say("Where is the zebra, where is the quagga?").recall) == 2
+    if way == "revise":
+        ada.revise(zebra.id, "The zebra is in Hull.")
+    else:
+        getattr(ada, way)(zebra.id)
+    chat.say("Where is the zebra now?")
+    told = flat(model.requests[-1])
+    assert "Leeds" not in told
+    assert told.count(quagga.text) == 1
+    assert ("Hull" in told) == (way == "revise")

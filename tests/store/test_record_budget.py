@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercet.sdk import Memory
+from tercet.store.near import Tiers
 from tercet.store.worth import aged
 
 DAY = 24 * 3600
@@ -43,7 +44,8 @@ def test_the_budget_is_kept_and_what_is_used_often_stays(memory: Memories) -> No
     notes = [ada.write(f"note number {number} of some") for number in range(40)]
     encoder = HashEncoder()
     (size,) = {kept_bytes(ada) for _ in ada._store.keys_values(encoder).records(notes[:1])}
-    budget = ada._store.record_budget = 10 * size
+    budget = 10 * size
+    ada._store.tiers = Tiers(disk=budget)
     for note in notes[1:]:
         ada._store.keys_values(encoder).records([notes[0]])
         ada._store.keys_values(encoder).records([note])
@@ -57,7 +59,8 @@ def test_more_than_fits_is_answered_and_the_rest_is_made_again(memory: Memories)
     ada: Memory = memory("ada", embedder=None)
     notes = [ada.write(f"note number {number} of some") for number in range(6)]
     encoder = HashEncoder()
-    ada._store.record_budget = 1
+    ada._store.tiers = Tiers(disk=1, ram=0)
+    ada._store.near.limit(0)
     assert len(ada._store.keys_values(encoder).records(notes)) == 6
     assert kept(ada) == set()
     ada._store.keys_values(encoder).records(notes)
@@ -71,7 +74,7 @@ def test_files_go_with_their_rows(memory: Memories) -> None:
     encoder = HashEncoder()
     ada._store.keys_values(encoder).records(notes[:3])
     folder: Path = on_disk(ada._store).folder / "records"
-    ada._store.record_budget = 2 * kept_bytes(ada) // 3
+    ada._store.tiers = Tiers(disk=2 * kept_bytes(ada) // 3)
     ada._store.keys_values(encoder).records(notes[3:])
     assert len(list(folder.iterdir())) == len(kept(ada)) == 2
 
@@ -84,10 +87,10 @@ def test_old_uses_fade_and_uses_are_remembered_by_the_store(memory: Memories, mo
     monkeypatch.setattr(time, "time", lambda: now)
     for _ in range(9):
         ada._store.keys_values(encoder).records([old])
-    ada._store.record_budget = 2 * kept_bytes(ada)
+    ada._store.tiers = Tiers(disk=2 * kept_bytes(ada))
     ada._store.keys_values(encoder).records([new])
     with memory("ada", embedder=None) as again:  # what one handle has seen, another goes by
-        again._store.record_budget = ada._store.record_budget
+        again._store.tiers = ada._store.tiers
         again._store.keys_values(encoder).records([newest])
         assert kept(again) == {old.num, newest.num} or kept(again) == {old.num, new.num}
         now += 12 * MONTH
