@@ -7,8 +7,9 @@ and forgetting the newer note brings the older fact back by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -67,9 +68,21 @@ class Triplets:
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by their best-matching triplet, BM25 times its confidence; the path is that triplet."""
+        best: dict[int, Hit] = {}
+        for hit in self._matching(cue, among) if k > 0 else ():
+            best.setdefault(hit.num, hit)
+            if len(best) == k:
+                break
+        return list(best.values())
+
+    def matching(self, cue: Cue, k: int, among: Among) -> list[Hit]:
+        """Returns the ``k`` triplets that match best; a note comes once for each of its own."""
+        return list(islice(self._matching(cue, among), max(0, k)))
+
+    def _matching(self, cue: Cue, among: Among) -> Iterator[Hit]:
         words = telling(cue.text)
-        if not words or k < 1:
-            return []
+        if not words:
+            return
         found = self.index.matching(words)
         score = found.c.score * triplet.c.confidence
         query = (
@@ -78,13 +91,10 @@ class Triplets:
             .where(*among.conditions)
             .order_by(score.desc(), triplet.c.note, triplet.c.num)
         )
-        best: dict[int, Hit] = {}
         with self._database.reading() as connection:
-            for num, subject, relation, target, value in connection.execute(query).all():
-                best.setdefault(num, Hit(num, value, (subject, relation, target)))
-                if len(best) == k:
-                    break
-        return list(best.values())
+            found_rows = connection.execute(query).all()
+        for num, subject, relation, target, value in found_rows:
+            yield Hit(num, value, (subject, relation, target))
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""
