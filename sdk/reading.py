@@ -1,8 +1,8 @@
 """How the forms' votes become one ranking.
 
 The prior is the min-max sum of words and vectors. Facts and names in the question seed Personalized PageRank, which
-consumes the prior as its reset vector. What stands in a dialogue is ranked as a dialogue, see dialogue_rank.py; what a
-question says of time, see asked_time.py.
+consumes the prior as its reset vector; its mass times the prior is the ranking. What stands in a dialogue is ranked
+as a dialogue, and a story by its order, see dialogue_rank.py; what a question says of time, see asked_time.py.
 Source: the project's measurements on LoCoMo and MuSiQue (docs/recall.md).
 """
 
@@ -17,6 +17,7 @@ from ..store.names import fold
 from ..store.notes import Turn
 from ..store.shown import shown
 from ..store.store import Store
+from ..store.triplets import best_of_each
 from .asked_time import asked_of, of_that_time, united
 from .dialogue_rank import in_sessions, later_first, smoothed, spoken, wordiness
 
@@ -89,8 +90,7 @@ def rank(store: Store, question: str, k: int, *, among: Among, by: Collection[st
     prior = weighed([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), weight)])
     if "triplets" in by:
         facts = store.triplets.matching(cue, _DEPTH, among)
-        best = {hit.num: hit for hit in reversed(facts)}
-        hits["triplets"] = [hit for hit in facts if hit is best[hit.num]]
+        hits["triplets"] = best_of_each(facts)
     if "graph" in by:
         names = store.graph.linked(question, among)
         seeds = _seeds(facts, names, prior)

@@ -36,6 +36,7 @@ _MENTION, _FACT, _ALIAS = (
 )  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
 _PRIOR = 0.05  # weight of the prior in the reset vector (HippoRAG 2's passage weight)
 _DAMPING = 0.85
+_TOLERANCE = 1e-4  # the first hundreds of ranks are settled long before their last digits are
 _ALIAS_FAN = 3  # a first name shared by more full names than this says too little
 _LONGEST_PATH = 4
 _SEARCHED = 5_000
@@ -151,7 +152,7 @@ class Graph:
                 reset[place] += _PRIOR * score
         if reset.sum() <= 0:
             return []
-        mass = personalized_pagerank(walk.weights, reset, damping=_DAMPING)[:count]
+        mass = personalized_pagerank(walk.weights, reset, damping=_DAMPING, tolerance=_TOLERANCE)[:count]
         order = np.lexsort((walk.nums, -mass))[:k]
         return [Hit(int(walk.nums[i]), float(mass[i])) for i in order if mass[i] > 0]
 

@@ -7,9 +7,8 @@ and forgetting the newer note brings the older fact back by itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -27,7 +26,7 @@ from .shown import shown
 from .statements import insert, numbered, nums_of, rows, rows_in, run_in
 from .words import telling
 
-__all__ = ["Triplets"]
+__all__ = ["Triplets", "best_of_each"]
 
 _SIDES = ("subject", "relation", "object")
 _COLUMNS = ("num", "note", *_SIDES, "s", "r", "o", "valid_from", "valid_to", "confidence", "extractor")
@@ -68,21 +67,13 @@ class Triplets:
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by their best-matching triplet, BM25 times its confidence; the path is that triplet."""
-        best: dict[int, Hit] = {}
-        for hit in self._matching(cue, among) if k > 0 else ():
-            best.setdefault(hit.num, hit)
-            if len(best) == k:
-                break
-        return list(best.values())
+        return best_of_each(self.matching(cue, k, among))
 
     def matching(self, cue: Cue, k: int, among: Among) -> list[Hit]:
-        """Returns the ``k`` triplets that match best; a note comes once for each of its own."""
-        return list(islice(self._matching(cue, among), max(0, k)))
-
-    def _matching(self, cue: Cue, among: Among) -> Iterator[Hit]:
+        """Returns the triplets that match best, of ``k`` notes; a note may come more than once."""
         words = telling(cue.text)
-        if not words:
-            return
+        if not words or k < 1:
+            return []
         found = self.index.matching(words)
         score = found.c.score * triplet.c.confidence
         query = (
@@ -91,10 +82,15 @@ class Triplets:
             .where(*among.conditions)
             .order_by(score.desc(), triplet.c.note, triplet.c.num)
         )
+        hits: list[Hit] = []
+        seen: set[int] = set()
         with self._database.reading() as connection:
-            found_rows = connection.execute(query).all()
-        for num, subject, relation, target, value in found_rows:
-            yield Hit(num, value, (subject, relation, target))
+            for num, subject, relation, target, value in connection.execute(query).all():
+                hits.append(Hit(num, value, (subject, relation, target)))
+                seen.add(num)
+                if len(seen) == k:
+                    break
+        return hits
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""
@@ -223,6 +219,14 @@ class Triplets:
                 known.add(key)
                 given.append(fact)
         return given
+
+
+def best_of_each(hits: Sequence[Hit]) -> list[Hit]:
+    """Returns the first hit of each note."""
+    best: dict[int, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.num, hit)
+    return list(best.values())
 
 
 def _subjects_of(has_object: ColumnElement[bool], merged: Mapping[str, str]) -> ColumnElement[bool]:
