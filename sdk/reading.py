@@ -1,8 +1,8 @@
 """How the forms' votes become one ranking.
 
 The prior is the min-max sum of words and vectors. Facts and names in the question seed Personalized PageRank, which
-consumes the prior as its reset vector. What stands in a dialogue is ranked as a dialogue, see dialogue_rank.py; what a
-question says of time, see asked_time.py.
+consumes the prior as its reset vector; its mass times the prior is the ranking. What stands in a dialogue is ranked
+as a dialogue, and a story by its order, see dialogue_rank.py; what a question says of time, see asked_time.py.
 Source: the project's measurements on LoCoMo and MuSiQue (docs/recall.md).
 """
 
@@ -18,9 +18,10 @@ from ..store.names import fold
 from ..store.notes import Turn
 from ..store.shown import shown
 from ..store.store import Store
+from ..store.triplets import best_of_each
 from .arranging import diverse, reranked
 from .asked_time import asked_of, of_that_time, united
-from .dialogue_rank import in_sessions, smoothed, wordiness
+from .dialogue_rank import in_sessions, later_first, smoothed, spoken, wordiness
 
 __all__ = ["FORMS", "Ranked", "Ranking", "likely", "min_max", "rank", "weighed"]
 
@@ -28,11 +29,11 @@ FORMS = ("words", "vectors", "triplets", "graph")
 _DEPTH = 200  # candidates of each form
 _VECTORS = 2.0  # weight of vectors beside words
 _VECTORS_OF_TURNS = 0.5  # a terse turn out of its dialogue says too little for its vector to count as much
-_FACTS = 5  # best facts that seed the graph
+_FACTS = 3  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact
-_GRAPH = 1.0  # weight of the graph beside the prior
+_ALONE = 0.2  # what a note that only the links lead to counts, beside one that words and vectors find too
 _GRAPH_OF_TURNS = 0.2  # adjacency says more in a dialogue than links
-_TIME = 2.0  # what a note of the asked time gains: as much as both others can give (docs/time.md)
+_TIME = 1.0  # what a note of the asked time gains: as much as all else can give (docs/time.md)
 _TIME_OF_TURNS = 0.5  # in a dialogue the date is that of the session, and says less
 
 
@@ -83,6 +84,7 @@ def rank(
     confidence = None
     cue = Cue(question, vector)
     names: list[str] = []
+    facts: list[Hit] = []
     seeds: dict[str, float] = {}
     hits: dict[str, list[Hit]] = {}
     within: set[int] = set()
@@ -97,17 +99,18 @@ def rank(
         confidence = store.vectors.confidence(hits["vectors"][0].score if hits["vectors"] else None)
     candidates = {hit.num for form in hits.values() for hit in form}
     turns = store.notes.turns(candidates)
-    dialogue = 2 * len(turns) > len(candidates)
+    dialogue = spoken(turns, candidates)
     weight = _VECTORS_OF_TURNS * wordiness(turns) if dialogue else _VECTORS
     prior = weighed([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), weight)])
     if "triplets" in by:
-        hits["triplets"] = store.triplets.search(cue, _DEPTH, among)
+        facts = store.triplets.matching(cue, _DEPTH, among)
+        hits["triplets"] = best_of_each(facts)
     if "graph" in by:
         names = store.graph.linked(question, among)
-        seeds = _seeds(hits.get("triplets", []), names)
-        hits["graph"] = store.graph.search(replace(cue, prior=prior, seeds=seeds), _DEPTH, among)
+        seeds = _seeds(facts, names, prior)
+        hits["graph"] = store.graph.search(replace(cue, prior=_of_best(prior), seeds=seeds), _DEPTH, among)
     votes = {name: min_max(found) for name, found in hits.items() if found}
-    final = _final(prior, votes, turns if dialogue else {}, question)
+    final = _final(prior, hits, turns, question, dialogue=dialogue)
     if within:
         votes["time"] = dict.fromkeys(within, 1.0)
         final = weighed([(final, 1.0), (votes["time"], _TIME_OF_TURNS if dialogue else _TIME)])
@@ -162,25 +165,54 @@ def weighed(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, flo
 
 
 def _final(
-    prior: Mapping[int, float], votes: Mapping[str, Mapping[int, float]], turns: Mapping[int, Turn], question: str
+    prior: Mapping[int, float],
+    hits: Mapping[str, Sequence[Hit]],
+    turns: Mapping[int, Turn],
+    question: str,
+    *,
+    dialogue: bool,
 ) -> dict[int, float]:
     """The prior and the graph that has consumed it; the graph or the facts where they are alone."""
-    graph = votes.get("graph", {})
+    graph = hits.get("graph", [])
     if not prior:
-        return dict(graph or votes.get("triplets", {}))
-    if turns:
+        return min_max(graph) or min_max(hits.get("triplets", []))
+    if dialogue:
         smooth = smoothed(prior, turns)
-        return in_sessions(weighed([(smooth, 1.0), (graph, _GRAPH_OF_TURNS)]), turns, question)
-    best = max(prior.values()) or 1.0
-    return weighed([(prior, 1.0 / best), (graph, _GRAPH)])
+        return in_sessions(weighed([(smooth, 1.0), (min_max(graph), _GRAPH_OF_TURNS)]), turns, question)
+    fitting = _of_best(prior)
+    if graph:
+        reached = _of_best({hit.num: hit.score for hit in graph})
+        least = min(reached.values())
+        fitting = {
+            num: reached.get(num, least) * (_ALONE + fitting.get(num, 0.0)) / (_ALONE + 1)
+            for num in reached.keys() | fitting.keys()
+        }
+    return later_first(fitting, turns)
 
 
-def _seeds(facts: Sequence[Hit], names: Sequence[str]) -> dict[str, float]:
+def _of_best(scores: Mapping[int, float]) -> dict[int, float]:
+    """Returns the scores as shares of the best one."""
+    best = max(scores.values(), default=0.0) or 1.0
+    return {num: score / best for num, score in scores.items()}
+
+
+def _seeds(facts: Sequence[Hit], names: Sequence[str], prior: Mapping[int, float]) -> dict[str, float]:
+    """Returns what seeds the graph: the names in the question, and both ends of the best facts.
+
+    A short fact says too little of what it is about: it counts as much as its note fits the question, which makes
+    the vector of the note stand in for one of the fact (docs/recall.md).
+    """
+    best: dict[tuple[str, ...], float] = {}
+    low, high = (facts[-1].score, facts[0].score) if facts else (0.0, 0.0)
+    for hit in facts:
+        own = (hit.score - low) / (high - low) if high > low else 1.0
+        fact = tuple(map(fold, hit.path))
+        best[fact] = max(best.get(fact, 0.0), own * prior.get(hit.num, 0.0) if prior else own)
+    chosen = sorted(best.items(), key=lambda pair: -pair[1])[:_FACTS]
     seeds: dict[str, float] = {}
-    for num, score in min_max(facts[:_FACTS]).items():
-        path = next(hit.path for hit in facts if hit.num == num)
-        for side in (path[0], path[2]):
-            seeds[fold(side)] = seeds.get(fold(side), 0.0) + score
+    for fact, score in chosen:
+        for side in (fact[0], fact[2]):
+            seeds[side] = seeds.get(side, 0.0) + (score / chosen[0][1] if chosen[0][1] else 0.0)
     for name in names:
         seeds[name] = seeds.get(name, 0.0) + _LINK
     return seeds

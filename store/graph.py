@@ -38,7 +38,8 @@ _MENTION, _FACT, _ALIAS = (
     1.6,
 )  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
 _PRIOR = 0.05  # weight of the prior in the reset vector (HippoRAG 2's passage weight)
-_DAMPING = 0.7
+_DAMPING = 0.85
+_TOLERANCE = 1e-4  # the first hundreds of ranks are settled long before their last digits are
 _LOCALLY = 200_000  # edges; above, mass is pushed from the seeds instead of going round the whole graph
 _ALIAS_FAN = 3  # a first name shared by more full names than this says too little
 _LONGEST_PATH = 4
@@ -70,6 +71,7 @@ class Walk:
     names: dict[str, int]  # folded name -> node
     surfaces: list[str]  # as first written, per name
     weights: csr_array
+    told_in: npt.NDArray[np.int64]  # per node, how many notes mention it
     labels: dict[tuple[int, int], str]
 
     @cached_property
@@ -81,7 +83,7 @@ class Walk:
         """Returns the PageRank mass of every node from a reset vector that has a positive sum."""
         if self.weights.nnz > 2 * _LOCALLY:  # an edge is there in both directions
             return pushed_pagerank(self.weights, reset, degree=self.degrees, damping=_DAMPING)
-        return personalized_pagerank(self.weights, reset, damping=_DAMPING)
+        return personalized_pagerank(self.weights, reset, damping=_DAMPING, tolerance=_TOLERANCE)
 
     def paths(self, starts: Collection[int], goals: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Returns the shortest way from one of the names to each note, names and relations in turn.
@@ -155,11 +157,10 @@ class Graph:
         if not count or k < 1:
             return []
         reset = np.zeros(walk.weights.shape[0])
-        degree = np.diff(walk.weights.indptr)
         seeds = {walk.names[name]: weight for name, weight in cue.seeds.items() if name in walk.names}
         for node, weight in seeds.items():
             # node specificity: a name in many notes says little about each (HippoRAG, arXiv 2405.14831, section 2.3)
-            reset[node] += weight / max(1, degree[node])
+            reset[node] += weight / max(1, walk.told_in[node])
         for num, score in cue.prior.items():
             place = _place(walk.nums, num)
             if place is not None:
@@ -296,7 +297,8 @@ class Graph:
         rows, columns = zip(*edges, strict=True) if edges else ((), ())
         weights = coo_array((list(edges.values()), (rows, columns)), shape=(size, size)).tocsr()
         weights.sort_indices()
-        return Walk(nums, names, surfaces, weights, labels)
+        mentioned = weights.indices[: weights.indptr[len(nums)]]
+        return Walk(nums, names, surfaces, weights, np.bincount(mentioned, minlength=size), labels)
 
 
 def _place(nums: npt.NDArray[np.int64], num: int) -> int | None:

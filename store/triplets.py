@@ -27,7 +27,7 @@ from .shown import shown
 from .statements import insert, numbered, nums_of, rows, rows_in, run_in
 from .words import telling
 
-__all__ = ["Triplets"]
+__all__ = ["Triplets", "best_of_each"]
 
 _SIDES = ("subject", "relation", "object")
 _COLUMNS = ("num", "note", *_SIDES, "s", "r", "o", "valid_from", "valid_to", "confidence", "extractor")
@@ -68,6 +68,10 @@ class Triplets:
 
     def search(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Ranks notes by their best-matching triplet, BM25 times its confidence; the path is that triplet."""
+        return best_of_each(self.matching(cue, k, among))
+
+    def matching(self, cue: Cue, k: int, among: Among) -> list[Hit]:
+        """Returns the triplets that match best, of ``k`` notes; a note may come more than once."""
         words = telling(cue.text)
         if not words or k < 1:
             return []
@@ -79,13 +83,15 @@ class Triplets:
             .where(*among.conditions)
             .order_by(score.desc(), triplet.c.note, triplet.c.num)
         )
-        best: dict[int, Hit] = {}
+        hits: list[Hit] = []
+        seen: set[int] = set()
         with self._database.reading() as connection:
             for num, subject, relation, target, value in connection.execute(query).all():
-                best.setdefault(num, Hit(num, value, (subject, relation, target)))
-                if len(best) == k:
+                hits.append(Hit(num, value, (subject, relation, target)))
+                seen.add(num)
+                if len(seen) == k:
                     break
-        return list(best.values())
+        return hits
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""
@@ -214,6 +220,14 @@ class Triplets:
                 known.add(key)
                 given.append(fact)
         return given
+
+
+def best_of_each(hits: Sequence[Hit]) -> list[Hit]:
+    """Returns the first hit of each note."""
+    best: dict[int, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.num, hit)
+    return list(best.values())
 
 
 def _subjects_of(has_object: ColumnElement[bool], merged: Mapping[str, str]) -> ColumnElement[bool]:
