@@ -16,8 +16,9 @@ from .statements import rows, run, run_many
 
 __all__ = ["FullText"]
 
-_ENOUGH = 1_000  # rows that words hold together, so that no more frequent one need be looked up
-_MOST = 20_000  # rows that are scored for the sake of one word more, unless it is the only one
+_LEAST = 200  # rows that the words looked up should find together
+_ENOUGH = 3_000  # rows that are scored where they find as many
+_MOST = 20_000  # rows that are scored where they do not, unless one word alone has more
 
 
 class FullText:
@@ -56,7 +57,7 @@ class FullText:
     def rarest(self, words: Sequence[str]) -> list[str]:
         """Returns the words to find rows by, the rarest first: a frequent one finds most rows, and tells little.
 
-        In an index of a thousand rows, or of few words that are frequent, these are all.
+        In a small index, or where all words are frequent, these are all.
         """
         counting = f"SELECT count(*) FROM (SELECT rowid FROM {self._name} WHERE {self._name} MATCH ? LIMIT {_MOST + 1})"
         with self._database.reading() as connection:
@@ -64,7 +65,7 @@ class FullText:
         chosen: list[str] = []
         total = 0
         for word in sorted(words, key=lambda word: held[word]):
-            if total and (total >= _ENOUGH or total + held[word] > _MOST):
+            if total and total + held[word] > (_MOST if total < _LEAST else _ENOUGH):
                 break
             chosen.append(word)
             total += held[word]

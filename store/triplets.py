@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Subquery, func, select
 
 from .aliases import every_name, one_name
 from .database import Database
@@ -75,20 +75,36 @@ class Triplets:
         words = telling(cue.text)
         if not words or k < 1:
             return []
-        found = self.index.matching(words)
+        rare = self.index.rarest(words)
+        best = self._scored(self.index.matching(rare), k, among)
+        beside = [word for word in words if word not in rare]
+        if beside and best:
+            best |= self._scored(self.index.matching(rare, beside=beside), k, among)
+        order = sorted(best.items(), key=lambda pair: (-pair[1].score, pair[1].num, pair[0]))
+        hits: list[Hit] = []
+        seen: set[int] = set()
+        for _, hit in order:
+            hits.append(hit)
+            seen.add(hit.num)
+            if len(seen) == k:
+                break
+        return hits
+
+    def _scored(self, found: Subquery, k: int, among: Among) -> dict[int, Hit]:
+        """Returns, by number, the best of the triplets that were found and may be seen, those of ``k`` notes."""
         score = found.c.score * triplet.c.confidence
         query = (
-            select(triplet.c.note, triplet.c.subject, triplet.c.relation, triplet.c.object, score)
+            select(triplet.c.num, triplet.c.note, triplet.c.subject, triplet.c.relation, triplet.c.object, score)
             .select_from(triplet.join(found, triplet.c.num == found.c.num).join(note, note.c.num == triplet.c.note))
             .where(*among.conditions)
             .order_by(score.desc(), triplet.c.note, triplet.c.num)
         )
-        hits: list[Hit] = []
+        hits: dict[int, Hit] = {}
         seen: set[int] = set()
-        with self._database.reading() as connection:
-            for num, subject, relation, target, value in connection.execute(query).all():
-                hits.append(Hit(num, value, (subject, relation, target)))
-                seen.add(num)
+        with self._database.reading() as connection, connection.execute(query) as rows:
+            for num, owner, subject, relation, target, value in rows:
+                hits[num] = Hit(owner, value, (subject, relation, target))
+                seen.add(owner)
                 if len(seen) == k:
                     break
         return hits

@@ -26,7 +26,8 @@ def searched(memory: Memory, question: str, k: int = 100) -> list[Hit]:
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fulltext, "_ENOUGH", 3)
+    monkeypatch.setattr(fulltext, "_LEAST", 3)
+    monkeypatch.setattr(fulltext, "_ENOUGH", 8)
     monkeypatch.setattr(fulltext, "_MOST", 20)
 
 
@@ -34,7 +35,6 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_found_has_the_score_that_all_words_give_it(ada: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     found = searched(ada, "harbour lantern")
     monkeypatch.setattr(fulltext, "_ENOUGH", 1_000)
-    monkeypatch.setattr(fulltext, "_MOST", 20_000)
     every = searched(ada, "harbour lantern")
     assert len(every) == 65
     assert [hit.num for hit in found] == [hit.num for hit in every[:5]]
