@@ -205,9 +205,10 @@ class Dialogue:
             return attention.effects(tokens.prompt, tokens.answer)
 
     def _recall(self, text: str) -> Recall:
-        """Returns memories that do not stand in the history anyway."""
-        visible = self._visible
-        return self._memory.read(text, k=self._k + len(visible)).without(visible)[: self._k]
+        """Returns the best memories, without those that stand in the history anyway."""
+        said = {id for turn in self._turns for id in turn.notes}
+        best = self._memory.read(text, k=self._k + len(said)).without(said)[: self._k]
+        return best.without(self._visible)
 
     def _as_words(self, recall: Recall) -> tuple[Recall, str]:
         """Returns the memories that fit the budget, and the block of them."""
@@ -238,4 +239,5 @@ class Dialogue:
         engine's cache with them.
         """
         if len(self._turns) > _MOST_TURNS:
-            del self._turns[: len(self._turns) // 2]
+            # all is read anew now: what is asked about again is told again
+            self._turns = [replace(turn, beside=()) for turn in self._turns[len(self._turns) // 2 :]]
