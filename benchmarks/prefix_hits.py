@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,7 +58,7 @@ class Talk:
         asked: questions, and what is answered to each.
     """
 
-    told: Sequence[dict[str, object]]
+    told: Sequence[Mapping[str, object]]
     asked: Sequence[tuple[str, str]]
 
 
@@ -82,10 +82,8 @@ def worlds(count: int, turns: int) -> list[Talk]:
 def locomo(data: Path, turns: int) -> list[Talk]:
     """Returns conversations over LoCoMo's dialogues, with its questions in their order."""
     talks = []
-    for dialogue in json.loads((data / "locomo" / "locomo_open.json").read_text(encoding="utf-8")):
-        transcript = read_dialogue(dialogue)
-        answers = {one["question"]: str(one.get("answer", "I do not know.")) for one in dialogue["qa"]}
-        asked = [(one.text, answers.get(one.text, "I do not know.")) for one in transcript.questions[:turns]]
+    for transcript in read_dialogue(data / "locomo" / "locomo_open.json"):
+        asked = [(one.text, f"{one.answer or 'I do not know'}.") for one in transcript.questions[:turns]]
         talks.append(Talk([dict(turn) for turn in transcript.turns], asked))
     return talks
 

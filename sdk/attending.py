@@ -12,8 +12,9 @@ from ..store.store import Store
 
 if TYPE_CHECKING:
     from ..engines.attention import Attention, AttentionEngine
+    from .recall import Recall
 
-__all__ = ["attend", "explicit"]
+__all__ = ["attend", "explicit", "reranked"]
 
 
 def explicit(store: Store, model: Any, tokenizer: Any) -> KeysValues:  # noqa: ANN401
@@ -32,6 +33,21 @@ def attend(store: Store, notes: Sequence[Note], model: Any, tokenizer: Any) -> I
     records = store.keys_values(engine).records(notes, at_once=store.tiers.at_once)
     with engine.attend(records) as attention:
         yield attention
+
+
+def reranked(
+    store: Store,
+    recall: Recall,
+    model: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    heads: Sequence[tuple[int, int]] | None,
+) -> Recall:
+    """Returns a recall in the order that the model's own queries and keys add to it."""
+    from ..engines.attention.own_keys import OwnKeys
+
+    engine = _engine(model, tokenizer)
+    records = store.keys_values(engine).records(recall.notes, at_once=store.tiers.at_once)
+    return recall.reordered(OwnKeys(engine, heads=heads).scores(recall.cue, records))
 
 
 def _engine(model: Any, tokenizer: Any) -> AttentionEngine:  # noqa: ANN401

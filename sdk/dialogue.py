@@ -210,13 +210,13 @@ class Dialogue:
             return attention.effects(tokens.prompt, tokens.answer)
 
     def _recall(self, text: str) -> Recall:
-        """Returns memories that do not stand in the history anyway; none where the gate says that none can help."""
+        """Returns the best memories, without those that stand in the history; none where the gate says none can help."""
         if self._gate and not self._gate(text):
             return self._memory.nothing(text)
-        visible = self._visible
+        said = {id for turn in self._turns for id in turn.notes}
         asked = cues(text, [turn.messages[0].content for turn in self._turns])
-        found = [self._memory.read(cue, k=self._k + len(visible)).without(visible) for cue in asked]
-        return merged(found, self._k)
+        found = [self._memory.read(cue, k=self._k + len(said)).without(said) for cue in asked]
+        return merged(found, self._k).without(self._visible)
 
     def _as_words(self, recall: Recall) -> tuple[Recall, str]:
         """Returns the memories that fit the budget, and the block of them."""
@@ -247,4 +247,5 @@ class Dialogue:
         engine's cache with them.
         """
         if len(self._turns) > _MOST_TURNS:
-            del self._turns[: len(self._turns) // 2]
+            # all is read anew now: what is asked about again is told again
+            self._turns = [replace(turn, beside=()) for turn in self._turns[len(self._turns) // 2 :]]

@@ -18,11 +18,12 @@ from ..store.scope import checked_scope, covers
 from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import checked_count, checked_forms, chosen
-from .attending import explicit
+from .attending import explicit, reranked
 from .exchange import export_lines, import_lines
 from .forgetting import forget
 from .history import FormState, Stats
 from .reading import FORMS
+from .recall import Recall
 from .receipt import Receipt
 from .verifying import verify
 
@@ -98,6 +99,30 @@ class Keeping:
         for start in range(0, len(nums), _AT_ONCE):
             found = self._store.notes.by_num(nums[start : start + _AT_ONCE])
             form.add(list(found.values()))
+
+    def reranked(
+        self,
+        recall: Recall,
+        *,
+        model: Any,  # noqa: ANN401
+        tokenizer: Any = None,  # noqa: ANN401
+        heads: Sequence[tuple[int, int]] | None = None,
+    ) -> Recall:
+        """Returns a recall reordered by what a local model's own queries find in the keys of its memories.
+
+        To be given more than is wanted, and cut: ``memory.reranked(memory.read(question, k=20), model=model)[:5]``.
+        Whether it helps is the model's own affair; see the figures in docs/attention.md.
+
+        Args:
+            recall: of this memory.
+            model: a transformers causal language model, or a `tercet.engines.LocalModel`.
+            tokenizer: the model's own; found by the model's name or folder when left out.
+            heads: query heads that are heard, from `tercet.engines.attention.own_keys.best_heads`; left out, all.
+
+        Raises:
+            UnsupportedModel: the injection gate refused the model; the message says why.
+        """
+        return reranked(self._store, recall, model, tokenizer, heads)
 
     # what goes
 

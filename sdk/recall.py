@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from ..engines.prompt import approximate_tokens, render
+from ..store.errors import InvalidInput
 from ..store.note import Note
 
 if TYPE_CHECKING:
@@ -114,6 +115,17 @@ class Recall(Sequence[Recollection]):
         """Returns the recall without some notes."""
         return self.of([found for found in self._found if found.note.id not in ids])
 
+    def reordered(self, scores: Sequence[float]) -> Recall:
+        """Returns the recall in the order of other scores, one for each memory, added to its own.
+
+        Both are brought to 0..1 first, each by its least and its greatest, and so stand in what is returned.
+        """
+        if len(scores) != len(self):
+            raise InvalidInput(f"{len(scores)} scores for {len(self)} memories; give one for each")
+        both = zip(_even([found.score for found in self]), _even(scores), strict=True)
+        added = [replace(found, score=own + other) for found, (own, other) in zip(self, both, strict=True)]
+        return Recall(self.cue, sorted(added, key=lambda found: -found.score), self._attender, self.confidence)
+
     def prompt(self, *, budget: int | None = None, count: Callable[[str], int] = approximate_tokens) -> str:
         """Returns the memories as words: one fixed, escaped data block.
 
@@ -143,3 +155,8 @@ class Recall(Sequence[Recollection]):
             UnsupportedModel: the injection gate refused the model; the message says why.
         """
         return self._attender(self.notes, model, tokenizer)
+
+
+def _even(scores: Sequence[float]) -> list[float]:
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
+    return [(score - low) / ((high - low) or 1.0) for score in scores]

@@ -50,7 +50,8 @@ class Files:
     def read(self, name: str) -> bytes | None:
         """Returns what a file holds; None for whatever keeps it from being read, since the words are there."""
         try:
-            return (self._folder / name).read_bytes()
+            with open(os.path.join(self._folder, name), "rb", buffering=0) as file:
+                return file.readall()
         except OSError:
             return None
 

@@ -23,7 +23,7 @@ from .report import Attention
 
 __all__ = ["Bias", "attending"]
 
-Bias = Literal["log_n"] | float
+Bias = Literal["log_n"] | float | Sequence[float]
 
 
 @contextmanager
@@ -75,14 +75,19 @@ def attending(
         )
 
 
-def _weight(bias: Bias, count: int) -> float:
-    """Returns what is added to the logits of so many memories.
+def _weight(bias: Bias, count: int) -> float | tuple[float, ...]:
+    """Returns what is added to the logits of so many memories: of all, or of each.
 
     Raises:
-        InvalidInput: it is neither ``"log_n"`` nor a number below infinity.
+        InvalidInput: it is neither ``"log_n"`` nor a number below infinity, nor one such number for each memory.
     """
     if bias == "log_n":
         return -math.log(max(1, count))
-    if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not bias < math.inf:
+    each = (bias,) if isinstance(bias, (int, float)) else tuple(bias)
+    if any(isinstance(one, (bool, str)) or not isinstance(one, (int, float)) or not one < math.inf for one in each):
         raise InvalidInput(f"bias is {bias!r}; it is 'log_n', or a number that is added to the logits of memories")
-    return float(bias)
+    if isinstance(bias, (int, float)):
+        return float(bias)
+    if len(each) != count:
+        raise InvalidInput(f"bias has {len(each)} numbers for {count} memories; give one for each")
+    return tuple(map(float, each))

@@ -154,7 +154,8 @@ class AttentionEngine:
         Args:
             records: from `encode` or `encode_tokens` of a model with the same `model_fingerprint`; none at all is fine.
             bias: added to every memory logit; ``"log_n"`` is minus the logarithm of the number of records, which
-                keeps many memories from drowning the context.
+                keeps many memories from drowning the context. Or a number for each record, for example the logarithm
+                of how much it is to count.
             watch: note how much attention each memory gets; without, reading is a little faster.
 
         Yields:

@@ -90,10 +90,10 @@ def over_parts(
     flat = key.transpose(0, 1).reshape(heads, -1, width)
     logits = torch.bmm(query[0] * (width**-0.5 if scaling is None else scaling), flat.transpose(1, 2))
     if mask is not None:
-        logits.unflatten(2, (parts, -1)).add_(_additive(mask).permute(1, 2, 0, 3))
+        logits.view(*logits.shape[:2], parts, -1).add_(_additive(mask).permute(1, 2, 0, 3))
     most = logits.amax(2, keepdim=True).clamp_min_(LEAST)
     weights = logits.sub_(most).exp_()
-    sums = weights.unflatten(2, (parts, -1)).sum(3)
+    sums = weights.view(*weights.shape[:2], parts, -1).sum(3)
     output = torch.bmm(weights, value.transpose(0, 1).reshape(heads, -1, value.shape[3]))
     output /= sums.sum(2, keepdim=True)
     return output[None], (sums.log_().add_(most)).permute(2, 0, 1).clamp_min_(LEAST)

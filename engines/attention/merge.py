@@ -39,7 +39,7 @@ class Reader:
         values: Tensor,
         owners: Tensor,
         places: Tensor,
-        bias: float,
+        bias: float | Sequence[float],
         window: int | None,
         row: int,
         attention: Attention,
@@ -54,7 +54,7 @@ class Reader:
             values: shape (1, KV heads, tokens, value width).
             owners: which memory each token belongs to, ascending, shape (tokens,).
             places: position of each token, below zero, shape (tokens,), or (KV heads, tokens) where heads differ.
-            bias: added to every memory logit.
+            bias: added to every memory logit, or to those of each memory.
             window: the layer's sliding window in tokens, or None if it sees everything.
             row: the layer's row in ``attention``.
             attention: where the masses are noted.
@@ -62,9 +62,11 @@ class Reader:
             heads: which KV heads of the layer these are, if not all.
             arrival: when all of this is there; None if it is.
         """
-        self._bias, self._window, self._row, self._attention = bias, window, row, attention
+        self._bias = bias if isinstance(bias, float) else 0.0
+        self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
-        self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival())
+        each = None if isinstance(bias, float) else bias
+        self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival(), each)
 
     def _arrive(self) -> None:
         """Waits for the memories, on the stream that reads them, and lays them out, each padded to the longest."""
@@ -77,6 +79,9 @@ class Reader:
         heads = None if given.heads is None else torch.tensor(given.heads, device=keys.device)
         if offsets is not None:
             offsets = offsets.float().clamp_min(kernels.LEAST)
+        if given.bias is not None:
+            each = torch.tensor(given.bias)[owners].to(keys.device).clamp_min(kernels.LEAST)
+            offsets = each[None] if offsets is None else (offsets + each).clamp_min(kernels.LEAST)
         lengths = torch.bincount(owners, minlength=self._attention.memories)
         longest = int(lengths.max())
         room = len(lengths) * longest
@@ -194,6 +199,7 @@ class _Given:
     offsets: Tensor | None
     heads: Sequence[int] | None
     arrival: Arrival
+    bias: Sequence[float] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from factories import Memories, on_disk  # type: ignore[import-not-found]
 from transformers import PreTrainedModel
 
 from tercet.engines import LocalModel
+from tercet.engines.attention.own_keys import OwnKeys
 from tercet.sdk import Memory, Recall
-from tercet.store.errors import NoteNotFound
+from tercet.store.errors import InvalidInput, NoteNotFound
+from tercet.store.note import spoken
 
 STORIES = Path(__file__).resolve().parents[2] / "adapters" / "cli" / "demo" / "stories260K"
 
@@ -152,3 +154,19 @@ def test_notes_are_encoded_ahead_of_their_first_use_when_asked(ada: Memory, stor
     ada.encode(model=stories)
     assert ada.stats().forms["keys-values"].count == 3, "what is current, and nothing of what was before"
     assert len(list((on_disk(ada._store).folder / "records").iterdir())) == 3
+
+
+def test_a_recall_is_reranked_by_the_models_own_keys(ada: Memory, stories: LocalModel) -> None:
+    recall = ada.read("What does Lily have? Where is the car, where is the cat?", k=3)
+    found = ada.reranked(recall, model=stories, heads=[(1, 0), (2, 3)])
+    assert {one.note.id for one in found} == {one.note.id for one in recall}
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    keys = OwnKeys(stories.attention, heads=[(1, 0), (2, 3)])
+    scores = keys.scores(recall.cue, stories.attention.encode([spoken(note) for note in recall.notes]))
+    assert [one.note.id for one in found] == [one.note.id for one in recall.reordered(scores)]
+    assert len(ada.reranked(recall[:0], model=stories)) == 0
+    with pytest.raises(InvalidInput, match="2 scores for 3"):
+        recall.reordered([0.1, 0.2])
+    least = recall.reordered([0.0, 0.0, 9.0])
+    assert least[0].note.id in (recall[0].note.id, recall[2].note.id)
+    assert least[0].score >= 1
