@@ -4,8 +4,8 @@
   made-up worlds have it, and sums drawn by chance. The phrases of the gate were written with the worlds' training half
   and LoCoMo's first two dialogues in view; the rest was held out.
 - **cues**: LoCoMo's questions that name one of the two speakers, asked as a follow-up: "Tell me about Mel.", then the
-  question with "they" for the name. It is asked alone, joined with the turn before, and as both, which is what
-  `Dialogue` does; and, as the limit, as it was written. And as a terse one, "Can you tell me more about that?", behind
+  question with "they" for the name. It is asked alone, joined with the turn before, which is what
+  `Dialogue` does, and as both; and, as the limit, as it was written. And as a terse one, "Can you tell me more about that?", behind
   the whole question.
 - **episodes**: within a session a turn begins a new episode where its vector has least to do with the two before it
   (the lowest fifth of cosines, surprise). Every turn gets a share of the best score of its episode; without is what a
@@ -188,12 +188,12 @@ def ask(folder: Path, most: int | None, dialogues: int) -> tuple[Recalls, Recall
                     name, text = turned
                     before = f"Tell me about {name}."
                     alone, joined = memory.read(text, k=_DEEP), memory.read(f"{before}\n{text}", k=_DEEP)
-                    both = merged([memory.read(cue, k=_DEEP) for cue in cues(text, [before])], _DEEP)
+                    both = merged([alone, joined], _DEEP)
                     put(asked, "as written", sources(whole), question.evidence)
                     put(asked, "alone", sources(alone), question.evidence)
                     put(asked, "joined", sources(joined), question.evidence)
                     put(asked, "both", sources(both), question.evidence)
-                terse = [memory.read(cue, k=_DEEP) for cue in cues(TERSE, [question.text])]
+                terse = [memory.read(cue, k=_DEEP) for cue in (TERSE, *cues(TERSE, [question.text]))]
                 put(terser, "as written", sources(whole), question.evidence)
                 put(terser, "alone", sources(terse[0]), question.evidence)
                 put(terser, "joined", sources(terse[1]), question.evidence)
