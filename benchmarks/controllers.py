@@ -5,8 +5,8 @@
   and LoCoMo's first two dialogues in view; the rest was held out.
 - **cues**: LoCoMo's questions that name one of the two speakers, asked as a follow-up: "Tell me about Mel.", then the
   question with "they" for the name. It is asked alone, joined with the turn before, which is what
-  `Dialogue` does, and as both; and, as the limit, as it was written. And as a terse one, "Can you tell me more about that?", behind
-  the whole question.
+  `Dialogue` does, and as both; and, as the limit, as it was written. And as a terse one, "Can you tell me more about
+  that?", behind the whole question.
 - **episodes**: within a session a turn begins a new episode where its vector has least to do with the two before it
   (the lowest fifth of cosines, surprise). Every turn gets a share of the best score of its episode; without is what a
   read does, which already gives a share of the session's best.

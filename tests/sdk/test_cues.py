@@ -1,4 +1,4 @@
-"""What a dialogue asks its memory: nothing for small talk, a question as it is, and one that leans on another with it."""
+"""What a dialogue asks its memory: nothing for small talk, and a turn that leans on another together with it."""
 
 from collections.abc import Iterator, Sequence
 
