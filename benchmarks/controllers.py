@@ -4,15 +4,16 @@
   made-up worlds have it, and sums drawn by chance. The phrases of the gate were written with the worlds' training half
   and LoCoMo's first two dialogues in view; the rest was held out.
 - **cues**: LoCoMo's questions that name one of the two speakers, asked as a follow-up: "Tell me about Mel.", then the
-  question with "they" for the name. It is asked alone, joined with the turn before, and as both, which is what
-  `Dialogue` does; and, as the limit, as it was written.
+  question with "they" for the name. It is asked alone, joined with the turn before, which is what
+  `Dialogue` does, and as both; and, as the limit, as it was written. And as a terse one, "Can you tell me more about
+  that?", behind the whole question.
 - **episodes**: within a session a turn begins a new episode where its vector has least to do with the two before it
   (the lowest fifth of cosines, surprise). Every turn gets a share of the best score of its episode; without is what a
   read does, which already gives a share of the session's best.
 
 No model judges anything. The data does not come with Tercet: give the folder with ``--data``, or in TERCET_DATA.
 
-    python benchmarks/controllers.py [--questions N] [--data FOLDER] [--json FILE]
+    python benchmarks/controllers.py [--questions N] [--dialogues N] [--data FOLDER] [--json FILE]
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ from tercet.engines.small_talk import worth_reading  # noqa: E402
 from tercet.sdk.cues import cues, merged  # noqa: E402
 
 SHARES = (0.1, 0.2, 0.4)
+TERSE = "Can you tell me more about that?"
 _DEEP = 50
+Recalls = dict[str, list[float]]
 
 
 def small_talk() -> tuple[list[str], list[str]]:
@@ -157,12 +160,13 @@ def sources(recall: Recall) -> list[str]:
     return [one.note.source for one in recall]
 
 
-def ask(folder: Path, most: int | None) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Returns recall@10 of every question: by way of asking a follow-up, and by share of the episode."""
+def ask(folder: Path, most: int | None, dialogues: int) -> tuple[Recalls, Recalls, Recalls]:
+    """Returns recall@10 of every question: by way of asking a follow-up, a terse one, and by share of the episode."""
     embedder = Remembering(MiniLM())
     asked: dict[str, list[float]] = {}
+    terser: dict[str, list[float]] = {}
     told: dict[str, list[float]] = {}
-    for transcript in read_dialogue(folder / "locomo" / "locomo_open.json"):
+    for transcript in read_dialogue(folder / "locomo" / "locomo_open.json")[:dialogues]:
         questions, _, _ = recall_locomo.asked(transcript)
         speakers = sorted({str(turn["speaker"]) for turn in transcript.turns})
         of = episodes(transcript, embedder)
@@ -184,12 +188,17 @@ def ask(folder: Path, most: int | None) -> tuple[dict[str, list[float]], dict[st
                     name, text = turned
                     before = f"Tell me about {name}."
                     alone, joined = memory.read(text, k=_DEEP), memory.read(f"{before}\n{text}", k=_DEEP)
-                    both = merged([memory.read(cue, k=_DEEP) for cue in cues(text, [before])], _DEEP)
+                    both = merged([alone, joined], _DEEP)
                     put(asked, "as written", sources(whole), question.evidence)
                     put(asked, "alone", sources(alone), question.evidence)
                     put(asked, "joined", sources(joined), question.evidence)
                     put(asked, "both", sources(both), question.evidence)
-    return asked, told
+                terse = [memory.read(cue, k=_DEEP) for cue in (TERSE, *cues(TERSE, [question.text]))]
+                put(terser, "as written", sources(whole), question.evidence)
+                put(terser, "alone", sources(terse[0]), question.evidence)
+                put(terser, "joined", sources(terse[1]), question.evidence)
+                put(terser, "both", sources(merged(terse, _DEEP)), question.evidence)
+    return asked, terser, told
 
 
 def compared(values: Mapping[str, Sequence[float]], base: str) -> dict[str, Any]:
@@ -206,16 +215,18 @@ def compared(values: Mapping[str, Sequence[float]], base: str) -> dict[str, Any]
 @click.option(
     "--questions", type=click.IntRange(min=1), help="About so many of each dialogue; then no JSON unless asked."
 )
+@click.option("--dialogues", type=click.IntRange(min=1), default=4, show_default=True, help="Only the first so many.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Where the figures go.")
-def main(data: Path | None, questions: int | None, json_path: Path | None) -> None:
+def main(data: Path | None, questions: int | None, dialogues: int, json_path: Path | None) -> None:
     """Measures all three and prints what came of it."""
     console = Console()
     folder = data_folder(data, ".")
     gated = gate(folder)
-    asked, told = ask(folder, questions)
-    found = {"gate": gated, "cues": compared(asked, "alone"), "episodes": compared(told, "without")}
+    asked, terser, told = ask(folder, questions, dialogues)
+    followed = {"without the name": compared(asked, "alone"), "terse": compared(terser, "alone")}
+    found = {"gate": gated, "cues": followed, "episodes": compared(told, "without")}
     console.print_json(json.dumps(found))
-    if json_path is None and questions is None:
+    if json_path is None and questions is None and dialogues == 4:
         json_path = ROOT / "benchmarks" / "results" / "controllers.json"
     if json_path:
         json_path.parent.mkdir(parents=True, exist_ok=True)

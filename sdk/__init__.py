@@ -3,16 +3,20 @@
 from ..store.quotas import Limit
 from .calls import Calls
 from .dialogue import Dialogue, Reply
+from .extracting import Extraction, ExtractionCost
 from .history import Event, FormState, Stats
 from .memory import Memory
 from .recall import Recall, Recollection, Why
 from .receipt import Receipt, Step
+from .summarising import Session
 from .timeline import Timeline
 
 __all__ = [
     "Calls",
     "Dialogue",
     "Event",
+    "Extraction",
+    "ExtractionCost",
     "FormState",
     "Limit",
     "Memory",
@@ -20,6 +24,7 @@ __all__ = [
     "Receipt",
     "Recollection",
     "Reply",
+    "Session",
     "Stats",
     "Step",
     "Timeline",

@@ -1,4 +1,4 @@
-"""What to ask a memory for at a turn of a dialogue: the turn itself, and where it leans on the one before, both.
+"""What to ask a memory for at a turn of a dialogue: the turn itself, with the turn before where it leans on that.
 
 After SCM (Wang et al., arXiv 2304.13343): the turn just before, its "flash memory", is at hand in the history; what is
 activated by it and the new turn together, the "activation memory", is recalled.
@@ -24,14 +24,14 @@ _TERSE = 4  # words
 
 
 def cues(text: str, before: Sequence[str]) -> list[str]:
-    """Returns what to ask for: the turn, and with the turn before it where it says little alone.
+    """Returns what to ask for: the turn, with the turn before it where it says little alone.
 
     Args:
         text: the newest turn.
         before: what the same person said before, oldest first.
     """
     leans = _LEANING.search(text) or _OPENING.match(text) or len(text.split()) <= _TERSE
-    return [text, f"{before[-1]}\n{text}"] if before and leans else [text]
+    return [f"{before[-1]}\n{text}"] if before and leans else [text]
 
 
 def merged(recalls: Sequence[Recall], k: int) -> Recall:

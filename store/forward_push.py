@@ -48,7 +48,7 @@ def pushed_pagerank(
     residual[touched] = reset[touched] / reset[touched].sum()
     lost = 0.0
     while len(touched):
-        active = touched[residual[touched] > epsilon * degree[touched]]
+        active = np.unique(touched[residual[touched] > epsilon * degree[touched]])
         pushed = residual[active]
         residual[active] = 0.0
         mass[active] += (1 - damping) * pushed
@@ -59,7 +59,8 @@ def pushed_pagerank(
         ends = np.cumsum(sizes)
         places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(pointers[active] - (ends - sizes), sizes)
         share = np.divide(damping * pushed, degree[active], out=np.zeros_like(pushed), where=~alone)
-        reached, where = np.unique(columns[places], return_inverse=True)
-        residual[reached] += np.bincount(where, np.repeat(share, sizes) * values[places], len(reached))
-        touched = reached
-    return mass / (1 - lost)
+        touched = columns[places]
+        np.add.at(residual, touched, np.repeat(share, sizes) * values[places])
+    if lost:
+        mass /= 1 - lost
+    return mass
