@@ -28,17 +28,16 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
     sys.path[:0] = [str(ROOT), str(ROOT / ".dev")]
 
-from benchmarks.explicit_memory import NOTES, Case, bare, cases, figure  # noqa: E402
+from benchmarks.explicit_memory import NOTES, Case, bare, cases, figure, strangers  # noqa: E402
 from benchmarks.machine import machine  # noqa: E402
-from benchmarks.mini.documents import SYSTEM_WORDS, note_of  # noqa: E402
-from benchmarks.worlds import Told, make_world  # noqa: E402
+from benchmarks.mini.documents import SYSTEM_WORDS  # noqa: E402
 
 from tercet.engines.embedder import MiniLM  # noqa: E402
 from tercet.engines.local_model import LocalModel  # noqa: E402
 from tercet.engines.mini import MINI  # noqa: E402
 from tercet.engines.prompt import compose, render  # noqa: E402
 from tercet.store.form import Record  # noqa: E402
-from tercet.store.note import spoken  # noqa: E402
+from tercet.store.note import Note, spoken  # noqa: E402
 
 SIZES = (5, 20, 50, 100)
 TEMPERATURES = (math.inf, 0.2, 0.1, 0.05, 0.02)
@@ -52,33 +51,28 @@ class Asker:
         self._embedder = MiniLM()
         self._records: dict[str, Record] = {}
 
-    def bias(self, question: str, notes: Sequence[Told], temperature: float) -> list[float]:
+    def bias(self, question: str, notes: Sequence[Note], temperature: float) -> list[float]:
         """Returns the logarithm of each note's part."""
-        vectors = self._embedder.embed([*(spoken(note_of(note)) for note in notes), question])
+        vectors = self._embedder.embed([*(spoken(note) for note in notes), question])
         scores = vectors[:-1] @ vectors[-1] / temperature
         return [float(score) for score in scores - np.logaddexp.reduce(scores)]
 
-    def ask(self, question: str, notes: Sequence[Told], bias: Sequence[float], *, words: Sequence[Told] = ()) -> str:
+    def ask(self, question: str, notes: Sequence[Note], bias: Sequence[float], *, words: Sequence[Note] = ()) -> str:
         """Returns the answer, in plain lower-case words."""
         engine = self._model.attention
-        for text in {spoken(note_of(note)) for note in notes} - self._records.keys():
+        for text in {spoken(note) for note in notes} - self._records.keys():
             (self._records[text],) = engine.encode([text])
-        block = render([note_of(note) for note in words]) if words else ""
+        block = render(words) if words else ""
         messages = compose(SYSTEM_WORDS, [], question, block)
-        with engine.attend([self._records[spoken(note_of(note))] for note in notes], bias=bias, watch=False):
+        with engine.attend([self._records[spoken(note)] for note in notes], bias=bias, watch=False):
             return bare(self._model.generate(messages, max_tokens=12))
-
-
-def strangers() -> list[Told]:
-    """Returns notes of other worlds."""
-    return [note for seed in range(30) for note in make_world(f"crowd {seed}", "test", notes=6).notes if note.facts]
 
 
 def crowded(asker: Asker, asked: Sequence[Case], size: int, temperature: float) -> dict[str, object]:
     """Returns how many answers are right with the right notes among so many."""
     right = []
     for number, case in enumerate(asked):
-        notes = [*case.notes, *Random(number).sample(strangers(), size - NOTES)]
+        notes = [*case.notes, *Random(number).sample(strangers(150), size - NOTES)]
         answer = asker.ask(case.question, notes, asker.bias(case.question, notes, temperature))
         right.append(answer == bare(case.answer))
     return figure(right)
@@ -88,7 +82,7 @@ def harmed(asker: Asker, asked: Sequence[Case], temperature: float) -> dict[str,
     """Returns how often wrong memories change an answer that stands in the prompt."""
     changed = []
     for number, case in enumerate(asked):
-        others = Random(number).sample(strangers(), NOTES)
+        others = Random(number).sample(strangers(150), NOTES)
         alone = asker.ask(case.question, [], [], words=case.notes)
         bias = asker.bias(case.question, others, temperature)
         changed.append(asker.ask(case.question, others, bias, words=case.notes) != alone)

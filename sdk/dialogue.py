@@ -210,7 +210,7 @@ class Dialogue:
             return attention.effects(tokens.prompt, tokens.answer)
 
     def _recall(self, text: str) -> Recall:
-        """Returns the best memories, without those that stand in the history; none where the gate says none can help."""
+        """Returns the best memories but those in the history; none where the gate says that none can help."""
         if self._gate and not self._gate(text):
             return self._memory.nothing(text)
         said = {id for turn in self._turns for id in turn.notes}
