@@ -30,7 +30,7 @@ MINI ?= $(if $(SMOKE),--steps 60 --every 30 --width 64 --layers 2 --inner 96 --v
 mini: .venv/.dev
 	$(BIN)/python benchmarks/mini/train.py build/$(if $(SMOKE),mini-smoke,mini) $(MINI)
 	$(BIN)/python benchmarks/explicit_memory.py --model build/$(if $(SMOKE),mini-smoke,mini) \
-		--questions $(if $(SMOKE),1,100) --json build/explicit_memory.json
+		--questions $(if $(SMOKE),1 --pairs 8,100) --json build/explicit_memory.json
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

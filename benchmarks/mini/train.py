@@ -43,12 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, default in (("vocabulary", 1024), ("width", 128), ("layers", 5), ("heads", 4), ("kv-heads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--inner", type=int, default=384)
-    for name, default in (("steps", 7000), ("rows", 4), ("length", 256), ("notes", 5), ("seed", 0)):
+    for name, default in (("steps", 45_000), ("rows", 3), ("length", 448), ("notes", 5), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
-    parser.add_argument("--repeating", type=float, default=0.05, help="share of the steps for repetitions alone")
-    parser.add_argument("--growing", type=float, default=0.6, help="share of the steps when worlds are full-grown")
-    parser.add_argument("--calls", type=float, default=0.0, help="share of documents that call, once worlds are grown")
+    parser.add_argument("--repeating", type=float, default=0.02, help="share of the steps for repetitions alone")
+    parser.add_argument("--growing", type=float, default=0.25, help="share of the steps when worlds are full-grown")
+    parser.add_argument("--calls", type=float, default=0.12, help="share of documents that call, once worlds are grown")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
     parser.add_argument("--threads", type=int, default=1)
