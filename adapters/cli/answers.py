@@ -13,6 +13,7 @@ from .screen import table, waiting
 from .steps import Stage, Told
 
 if TYPE_CHECKING:
+    from ...engines.chat import Message
     from ...engines.local_model import LocalModel
     from ...sdk.memory import Memory
 
@@ -60,21 +61,21 @@ def answer(_: Stage) -> Told:
 
 def _answered(model: LocalModel, memory: Memory, question: str, after: str) -> dict[str, str]:
     """Returns what the model says to a question in three ways."""
-    from ...engines.chat import Message
     from ...engines.prompt import compose
+    from ...sdk.dialogue import SYSTEM
 
     recall = memory.read(question, k=4)
 
     def said(messages: Sequence[Message]) -> str:
         return cut(one_line(model.generate(messages, max_tokens=16)), 30)
 
-    alone = [Message("user", question)]
+    alone = compose(SYSTEM, [], question, "")
     with recall.attend(model):
         attended = said(alone)
     return {
         "after": after,
         "question": question,
         "no memory": said(alone),
-        "in the prompt": said(compose("", [], question, recall.prompt())),
+        "in the prompt": said(compose(SYSTEM, [], question, recall.prompt())),
         "in attention": attended,
     }

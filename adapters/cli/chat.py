@@ -32,7 +32,7 @@ __all__ = ["EFFECT", "MINI_CAN", "STORIES", "STORIES_CANNOT", "chat", "model_of"
 
 MINI_CAN = (
     "tercet-mini has 1.1 million parameters: it shows how memories reach a model. It answers short questions on what "
-    "it was told in plain sentences, and is wrong more often than right."
+    "it was told in plain sentences; made-up questions of its own kind it answers nine times of ten."
 )
 STORIES = Path(__file__).parent / "demo" / "stories260K"
 """A small real model, to show attention with."""

@@ -156,7 +156,7 @@ def test_without_a_model_the_small_one_answers_from_memory(cli: Run) -> None:
     cli("write", "Mia lives in Lisbon.", "--speaker", "Ada")
     result = cli("chat", "--json", stdin="Where does Mia live?\n")
     assert result.exit_code == 0, result.output
-    assert "wrong more often than right" in result.stderr
+    assert "in plain sentences" in result.stderr
     answer = json.loads(result.stdout)
     assert answer["text"] == "Lisbon."
     assert [found["note"]["speaker"] for found in answer["recall"]] == ["Ada"]
