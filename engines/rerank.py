@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
@@ -33,7 +34,8 @@ class LateInteraction:
 
     The score is the sum over the question's tokens of their largest cosine to a token of the text (Khattab and
     Zaharia, SIGIR 2020). The embedder was not trained for it; what that gains is in docs/recall.md. Token vectors are
-    computed when a text is first read and kept in memory, those used last, under a budget.
+    computed when a text is first read and kept in memory, those used last, under a budget, and without the text; a
+    forget through the handle that has this reranker drops all of them.
 
     Args:
         embedder: whose tokens; the memory's own, for example.
@@ -47,7 +49,7 @@ class LateInteraction:
             raise InvalidInput(f"budget={budget}; it must be a number of bytes, at least 0")
         self._embedder = embedder or MiniLM()
         self._budget = budget
-        self._kept: OrderedDict[str, npt.NDArray[np.float16]] = OrderedDict()
+        self._kept: OrderedDict[bytes, npt.NDArray[np.float16]] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
@@ -60,25 +62,36 @@ class LateInteraction:
         asked = self._embedder.token_vectors([question])[0]  # (question's tokens, dimensions)
         return [float((asked @ found.T).max(axis=1).sum()) if len(found) else 0.0 for found in self._of(texts)]
 
-    def _of(self, texts: Sequence[str]) -> list[Vector]:
+    def clear(self) -> None:
+        """Drops every vector that is kept."""
         with self._lock:
-            found = {text: self._kept[text].astype(np.float32) for text in texts if text in self._kept}
+            self._kept.clear()
+            self._bytes = 0
+
+    def _of(self, texts: Sequence[str]) -> list[Vector]:
+        names = {text: _digest(text) for text in texts}
+        with self._lock:
+            found = {text: self._kept[name].astype(np.float32) for text, name in names.items() if name in self._kept}
             for text in found:
-                self._kept.move_to_end(text)
+                self._kept.move_to_end(names[text])
         new = [text for text in dict.fromkeys(texts) if text not in found]
         if new:
             made = dict(zip(new, self._embedder.token_vectors(new), strict=True))
             found |= made
             with self._lock:
                 for text, vectors in made.items():
-                    self._keep(text, vectors)
+                    self._keep(names[text], vectors)
         return [found[text] for text in texts]
 
-    def _keep(self, text: str, vectors: Vector) -> None:
+    def _keep(self, name: bytes, vectors: Vector) -> None:
         half = vectors.astype(np.float16)
-        if text in self._kept or half.nbytes > self._budget:
+        if name in self._kept or half.nbytes > self._budget:
             return
-        self._kept[text] = half
+        self._kept[name] = half
         self._bytes += half.nbytes
         while self._bytes > self._budget:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

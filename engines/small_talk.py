@@ -27,8 +27,9 @@ got it|i see|understood|makes sense|(?:that )?sounds (?:good|great|nice|fun|love
 that(?:'s| is) (?:good|great|nice|fine|lovely|cool)
 (?:ha ?)+|lol|wow|oh|ah|hm+|oops|sorry|my bad|congrats|congratulations|good luck|well done|good job
 so much|very much|a lot|a million|again|for (?:that|this|your help|the help|everything|asking)
-then|my friend|everyone|all|dear|too|and|but|well
+my friend|everyone|all|dear
 """.split("\n")[1:-1]
+_LINKS = re.compile(r"(?:then|too|and|but|well)(?![\w'])", re.IGNORECASE)  # what follows may lean on the turn before
 _PHRASE = re.compile(f"(?:{'|'.join(_PHRASES)})(?![\\w'])", re.IGNORECASE)
 _NAME = re.compile(r"[A-Z][\w'-]{1,20}(?!\w)")
 _BETWEEN = re.compile(r"[^\w']+")
@@ -36,8 +37,9 @@ _LONGEST = 200  # characters
 _NUMBER = r"\d[\d.,_]*"
 _SIGN = r"(?:[-+*/x×·÷^%:]|\*\*|plus|minus|times|divided by|over|to the power of|mod)"
 _SUM = re.compile(
-    rf"(?!\d+(?:[-/:.]\d+)+\W*$)"  # a date, a number to call
-    rf"(?:please )?(?:what(?:'s| is)|how much is|calculate|compute|solve|work out)?\s*\(*-?\s*{_NUMBER}\)*"
+    r"(?:please )?(?:what(?:'s| is)|how much is|calculate|compute|solve|work out)?\s*"
+    r"(?!\s*\d+(?:[-/:.]\d+)+\W*$)"  # a date, a number to call
+    rf"\(*-?\s*{_NUMBER}\)*"
     rf"(?:\s*{_SIGN}\s*\(*-?\s*{_NUMBER}\)*)+\s*=?\s*(?:please)?[?.! ]*",
     re.IGNORECASE,
 )
@@ -52,13 +54,15 @@ def worth_reading(turn: str) -> bool:
 
 
 def _is_small_talk(text: str) -> bool:
-    place, phrases, named = 0, 0, False
+    place, phrases, named = 0, 0, True
     while place < len(text):
         if between := _BETWEEN.match(text, place):
             place = between.end()
         elif phrase := _PHRASE.match(text, place):
             place, phrases, named = phrase.end(), phrases + 1, False
-        elif phrases and not named and (name := _NAME.match(text, place)):
+        elif link := _LINKS.match(text, place):
+            place, named = link.end(), True
+        elif not named and (name := _NAME.match(text, place)) and not text[name.end() :].lstrip().startswith("?"):
             place, named = name.end(), True  # whom it is said to
         else:
             return False

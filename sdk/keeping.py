@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from ..engines.rerank import Reranker
 from ..engines.screening import Screen
 from ..store.checks import Finding
 from ..store.draft import checked_text
@@ -42,6 +43,7 @@ class Keeping:
     scope: str
     _store: Store
     _screen: Screen | None
+    _reranker: Reranker | None
 
     def stats(self) -> Stats:
         """Returns how much is remembered in this scope, and what each form of the whole store holds."""
@@ -178,7 +180,11 @@ class Keeping:
         which = chosen(
             self.scope, ids, what="forget", speaker=speaker, source=source, thread=thread, origin=origin, scope=scope
         )
-        return forget(self._store, which, scope=self.scope, erase=erase)
+        receipt = forget(self._store, which, scope=self.scope, erase=erase)
+        clear = getattr(self._reranker, "clear", None)
+        if clear is not None:  # what it has read may be kept, and is nobody's any more
+            clear()
+        return receipt
 
     def quarantine(
         self,

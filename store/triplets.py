@@ -78,7 +78,9 @@ class Triplets:
         rare = self.index.rarest(words)
         best = self._scored(self.index.matching(rare), k, among)
         beside = [word for word in words if word not in rare]
-        if beside and best:
+        if beside and len({hit.num for hit in best.values()}) < k:  # see Words.search
+            best = self._scored(self.index.matching(words), k, among)
+        elif beside:
             best |= self._scored(self.index.matching(rare, beside=beside), k, among)
         order = sorted(best.items(), key=lambda pair: (-pair[1].score, pair[1].num, pair[0]))
         hits: list[Hit] = []

@@ -22,6 +22,8 @@ from .schema import change, embedding, note
 
 __all__ = ["Vectors", "faiss_device"]
 
+_AT_ONCE = 10_000  # notes that one statement can ask for, whatever SQLite was built with
+
 
 class Vectors(Embeddings):
     """Exact inner-product search over unit vectors.
@@ -43,6 +45,8 @@ class Vectors(Embeddings):
             self._follow()
             for least in (2 * k, 16 * k):
                 found, whole = self._found(vector, least)
+                if len(found) > _AT_ONCE:  # many are equal
+                    break
                 kept = self._admitted(found, among)
                 if whole or len(kept) >= k:
                     return kept[:k]

@@ -60,7 +60,9 @@ class Words:
         rare = self.index.rarest(words)
         scores = self._scored(self.index.matching(rare), k, among)
         beside = [word for word in words if word not in rare]
-        if beside and scores:
+        if beside and len(scores) < k:  # others' rows may have made a word look frequent, or found
+            scores = self._scored(self.index.matching(words), k, among)
+        elif beside:
             scores |= self._scored(self.index.matching(rare, beside=beside), k, among)
         best = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
         hits = [Hit(num, score) for num, score in best]

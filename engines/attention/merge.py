@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from threading import Lock
 from typing import Self
 
 import torch
@@ -65,6 +66,7 @@ class Reader:
         self._bias = bias if isinstance(bias, float) else 0.0
         self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
+        self._lock = Lock()  # threads may come to a block at once; one of them lays its memories out
         each = None if isinstance(bias, float) else bias
         self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival(), each)
 
@@ -107,8 +109,9 @@ class Reader:
         Args:
             hidden: true where a row does not see a memory, shape (batch, memories); the parts must be memories.
         """
-        self._arrive()
-        made = copy(self)
+        with self._lock:
+            self._arrive()
+            made = copy(self)
         made._hidden, made._attention = hidden, Attention(self._attention.memories, (), watched=False)
         return made
 
@@ -135,13 +138,14 @@ class Reader:
 
     def _settle(self, query: Tensor) -> None:
         """Moves the memories, once, to where the layer computes, in the dtype that it computes in."""
-        self._arrive()
-        if self._keys.dtype == query.dtype and self._keys.device == query.device:
-            return
-        self._values, self._places = self._values.to(query), self._places.to(query.device)
-        self._offsets = None if self._offsets is None else self._offsets.to(query.device)
-        self._heads = None if self._heads is None else self._heads.to(query.device)
-        self._keys = self._keys.to(query)
+        with self._lock:
+            self._arrive()
+            if self._keys.dtype == query.dtype and self._keys.device == query.device:
+                return
+            self._values, self._places = self._values.to(query), self._places.to(query.device)
+            self._offsets = None if self._offsets is None else self._offsets.to(query.device)
+            self._heads = None if self._heads is None else self._heads.to(query.device)
+            self._keys = self._keys.to(query)
 
     def _join(self, call: Call, own: _Own, span: _Span) -> tuple[Tensor, Tensor]:
         """Returns a span of the output with the memories in it, and what share of each row each part has.

@@ -196,8 +196,10 @@ def _laid(
                 offsets[here, start:stop] = 0 if part.counts is None else np.log(part.counts, dtype=np.float32)
         start = stop
     placed = carried(places if len(places) > 1 else places[0], device)
+    in_order = all(part.places is None for part in parts)
+    lengths = tuple(part.length for part in parts) if in_order else None
     return _Laid(
-        _turned(keys, placed, model, layer, module, tuple(part.length for part in parts), angles),
+        _turned(keys, placed, model, layer, module, lengths, angles),
         values,
         torch.from_numpy(np.repeat(np.arange(len(parts)), [part.length for part in parts])),
         placed,
@@ -274,16 +276,21 @@ def _turned(
     model: PreTrainedModel,
     layer: Layer,
     module: nn.Module,
-    lengths: tuple[int, ...],
+    lengths: tuple[int, ...] | None,
     known: _Angles,
 ) -> Tensor:
-    """Returns keys rotated to their places, which are the same for all rows, or not."""
+    """Returns keys rotated to their places, which are the same for all rows, or not.
+
+    Without ``lengths`` the places are not those of all tokens in order, and their angles are nobody else's.
+    """
     rotation = layer.rotation
     if rotation is None:
         return keys
     if places.dim() > 1:
         flat = rotation.turn(model, module, keys.reshape(1, -1, keys.shape[2]), places.reshape(-1))
         return flat.reshape(keys.shape)
+    if lengths is None:
+        return rotation.turn(model, module, keys, places)
     # All of each record's tokens, from minus their number on: so the numbers name the places.
     name = (rotation.path, rotation.layer_type, keys.device, lengths)
     angles = known.get(name)

@@ -37,7 +37,11 @@ def test_token_vectors_are_kept_within_a_budget(minilm: MiniLM) -> None:
     first = late.rank("Ada?", TEXTS)
     assert 0 < late._bytes <= 20_000
     assert late._bytes == sum(vectors.nbytes for vectors in late._kept.values())
+    assert not any(text.encode() in name for text in TEXTS for name in late._kept), "no text is kept"
     assert late.rank("Ada?", TEXTS) == pytest.approx(first, abs=2e-2)
+    late.clear()
+    assert not late._bytes
+    assert not late._kept
     assert LateInteraction(minilm, budget=0).rank("Ada?", TEXTS) == pytest.approx(first, abs=2e-2)
     with pytest.raises(InvalidInput, match="budget=-1"):
         LateInteraction(budget=-1)

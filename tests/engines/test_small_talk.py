@@ -37,6 +37,13 @@ def test_small_talk_and_sums_need_no_memory(turn: str) -> None:
     "turn",
     [
         "Where do I live?",
+        "And Ada?",
+        "Thanks. And Mia?",
+        "But Bob?",
+        "OK, then Porto?",
+        "Well, Mia too?",
+        "What is 555-0199?",
+        "What's 12/25?",
         "Hi, where do I live?",
         "Thanks! And what was her name again?",
         "Thank you for the recipe of the cake",

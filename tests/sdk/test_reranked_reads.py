@@ -73,3 +73,17 @@ def test_it_sees_no_note_of_another_scope(tmp_path: Path) -> None:
         mia.write("tea of Mia")
         mia.read("tea")
     assert longest.asked == [("tea", ["tea of Mia"])]
+
+
+def test_what_a_reranker_keeps_goes_with_a_forget(tmp_path: Path) -> None:
+    class Keeping(Longest):
+        def clear(self) -> None:
+            self.asked.clear()
+
+    keeping = Keeping()
+    with Memory(tmp_path / "m", scope="ada", embedder=HashEmbedder(), reranker=keeping) as memory:
+        secret = memory.write("My PIN is 4711.")
+        memory.read("PIN")
+        assert keeping.asked
+        memory.forget(secret.id)
+        assert not keeping.asked
