@@ -1,11 +1,12 @@
 """Does tercet-mini, trained to call, write what it is told and answer from what it looks up?
 
 Held-out worlds: names and ways of saying and asking that training never used. Writes: every note of the user's that
-says something, told as a turn of a conversation; what was written is compared, subject, relation and value, with
-the world's facts. Reads: the world's facts stand in the memory, each question is a conversation of
-its own, and an answer is right when its words are the expected ones, case and punctuation aside. Nothing but the calls
-tells the model anything. Beside it: the world's own calls through the same executor (the most that calls could
-reach), and the same model reading the same questions with no memory; Tercet's rules on such notes: calls.py.
+says something, told as a turn of a conversation; what was written is compared, subject, relation and value, with the
+world's facts. Reads: the world's facts stand in the memory, each question is a conversation of its own, and an answer
+is right when its words are the expected ones, case and punctuation aside. Nothing but the calls tells the model
+anything. Its turn is made to begin with a call; beside it what it does when left to itself, for a small model confuses
+what it was not told with what it could look up; the world's own calls through the same executor (the most that calls
+could reach), and the same model reading the same questions with no memory. Tercet's rules on such notes: calls.py.
 
     python benchmarks/callers.py [--model FOLDER] [--worlds N] [--json FILE]
 """
@@ -44,11 +45,12 @@ from tercet.sdk.calls import Calls  # noqa: E402
 from tercet.store.names import fold  # noqa: E402
 
 Triple = tuple[str, str, str]
+ARMS = ("tercet-mini", "tercet-mini, left to itself", "the world's calls", "no memory")
 
 
 def reads(model: LocalModel, worlds: Worlds) -> dict[str, dict[str, list[bool]]]:
     """Returns, by arm and kind of question, which answers are right; of the questions that calls can answer."""
-    right: dict[str, dict[str, list[bool]]] = {arm: {} for arm in ("tercet-mini", "the world's calls", "no memory")}
+    right: dict[str, dict[str, list[bool]]] = {arm: {} for arm in ARMS}
     for world, memory in worlds.written("reads"):
         known = {(fact.subject, fact.relation): fact for told in world.notes for fact in told.facts}
         calls = Calls(memory)
@@ -58,7 +60,8 @@ def reads(model: LocalModel, worlds: Worlds) -> dict[str, dict[str, list[bool]]]
                 continue
             asked = [Message("user", question.text)]
             said = {
-                "tercet-mini": engine.answer(asked, max_tokens=96).text,
+                "tercet-mini, left to itself": engine.answer(asked, max_tokens=96).text,
+                "tercet-mini": engine.answer(asked, max_tokens=96, begin="read").text,
                 "the world's calls": answered(question, calls, str),
                 "no memory": model.generate(asked, max_tokens=16),
             }
@@ -79,7 +82,7 @@ def writes(model: LocalModel, worlds: Worlds) -> dict[str, tuple[int, int, int]]
             engine = CallEngine(model, Calls(memory).run, verbs=["write"])
             for told in (note for note in world.notes if note.speaker == ME and note.facts):
                 wanted = [(fact.subject, fact.relation, fact.value) for fact in told.facts]
-                outcomes = engine.answer([Message("user", told.text)], max_tokens=96).outcomes
+                outcomes = engine.answer([Message("user", told.text)], max_tokens=96, begin="write").outcomes
                 calls = [outcome.call for outcome in outcomes if outcome.status in ("written", "known")]
                 made = [(call.subject or "", call.relation or "", call.object or "") for call in calls]
                 _count(counts["subject, relation, value"], made, wanted)

@@ -95,18 +95,19 @@ class CallEngine:
         self._call_tokens = call_tokens
         self._most_calls = most_calls
 
-    def answer(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Answer:
+    def answer(self, messages: Sequence[Message], *, max_tokens: int = 256, begin: Verb | None = None) -> Answer:
         """Returns the model's next turn.
 
         Args:
             messages: what it answers; `CALLING` tells a model that follows instructions how to call.
             max_tokens: the most tokens that it generates, its calls among them.
+            begin: make the turn begin with such a call; by default it is the model that decides to call.
 
         Raises:
             EngineError: as `LocalModel.generate`, or there is no room for a call's results.
         """
         text, outcomes = "", list[Outcome]()
-        for words, outcome in self._turn(messages, max_tokens):
+        for words, outcome in self._turn(messages, max_tokens, begin):
             text += words
             outcomes += [] if outcome is None else [outcome]
         return Answer(text.strip(), tuple(outcomes))
@@ -133,13 +134,18 @@ class CallEngine:
             if piece:
                 yield piece
 
-    def _turn(self, messages: Sequence[Message], max_tokens: int) -> Iterator[tuple[str, Outcome | None]]:
+    def _turn(
+        self, messages: Sequence[Message], max_tokens: int, begin: Verb | None = None
+    ) -> Iterator[tuple[str, Outcome | None]]:
         """Yields the words up to each call with what came of it, and the words behind the last."""
         context = self.model.layout(messages)
         calls, asked = 0, set[Call]()
         start, left = FREE, max_tokens
         while left > 0:
-            piece = self._generate(context, left, MUTE if calls >= self._most_calls else start)
+            if begin is not None and not calls:
+                piece = self._made_to_call(context, begin, left)
+            else:
+                piece = self._generate(context, left, MUTE if calls >= self._most_calls else start)
             left -= len(piece.tokens)
             if not piece.call:
                 yield piece.words, None
@@ -177,10 +183,11 @@ class CallEngine:
         opening = self._tokens(OPENERS["read"])
         return marginal_likelihood(self.model.model, prompt, words, opening=opening, called=called)
 
-    def _made_to_call(self, context: list[int], verb: Verb) -> _Piece:
+    def _made_to_call(self, context: list[int], verb: Verb, most: int | None = None) -> _Piece:
         if verb not in self._only:
             self._only[verb] = CallConstraint(self.model.tokenizer, verbs=[verb], vocabulary=self.constraint.vocabulary)
-        return self._generate(context, self._call_tokens, OPENING, self._only[verb])
+        most = min(self._call_tokens, most or self._call_tokens)
+        return self._generate(context, most, OPENING, self._only[verb])
 
     def _carried_out(self, piece: _Piece, asked: Collection[Call]) -> Outcome:
         call = parse_call(piece.call)

@@ -98,6 +98,14 @@ def test_words_come_before_each_call_and_behind_the_last(model: LocalModel, monk
     assert (engine.name, engine.count("Ada")) == (model.name, model.count("Ada"))
 
 
+def test_a_turn_can_be_made_to_begin_with_a_call(model: LocalModel) -> None:
+    store = Store(*[ended("nothing")] * 20)
+    engine = CallEngine(model, store.run)
+    answer = engine.answer(USER, max_tokens=64, begin="write")
+    assert answer.outcomes[0].call.verb == "write"
+    assert engine.call(USER, verb="write").call == answer.outcomes[0].call
+
+
 @pytest.mark.parametrize("status", ["nothing", "too many", "refused"])
 def test_a_call_that_brings_nothing_is_as_if_it_had_not_been(
     model: LocalModel, monkeypatch: pytest.MonkeyPatch, status: Status
@@ -170,11 +178,11 @@ def test_a_model_can_be_made_to_call() -> None:
 
 
 def test_a_trained_model_answers_within_its_tokens() -> None:
-    engine = CallEngine(LocalModel(MINI, device="cpu"), Store().run)
-    messages = [Message("user", "Ada lives in Lisbon. Where does Ada live?")]
-    answer = engine.answer(messages, max_tokens=24)
-    assert answer.outcomes == (), "it was not trained to call"
-    assert answer.text == engine.model.generate(messages, max_tokens=24).strip()
+    model = LocalModel(MINI, device="cpu")
+    engine = CallEngine(model, Store(*[ended("written")] * 24).run)
+    answer = engine.answer([Message("user", "Ada lives in Lisbon. Where does Ada live?")], max_tokens=24)
+    assert not find_calls(answer.text)
+    assert model.count(answer.text) + sum(model.count(format_call(one.call)) for one in answer.outcomes) <= 24 + 2
 
 
 def test_the_likelihood_is_over_the_call_that_the_model_makes(model: LocalModel) -> None:
