@@ -1,5 +1,6 @@
 """The face of the library: Memory, what it returns, and a dialogue that remembers."""
 
+from ..store.near import Tiers
 from ..store.quotas import Limit
 from .calls import Calls
 from .dialogue import Dialogue, Reply
@@ -27,6 +28,7 @@ __all__ = [
     "Session",
     "Stats",
     "Step",
+    "Tiers",
     "Timeline",
     "Why",
 ]

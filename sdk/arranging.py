@@ -56,12 +56,7 @@ def reranked(
     read = [num for num in best if num in notes]
     if not read:
         return {}, {}
-    given = np.asarray(reranker.rank(question, [spoken(notes[num]) for num in read]), np.float64)
-    if given.shape != (len(read),) or not np.isfinite(given).all():
-        raise EngineError(
-            f"the reranker {type(reranker).__name__} gave {shown(given.tolist())[:80]} for {len(read)} texts; "
-            "it must give one finite number for each"
-        )
+    given = _given(reranker, question, [spoken(notes[num]) for num in read])
     before, own = _scaled(np.array([scores[num] for num in read])), _scaled(given)
     weight = float(getattr(reranker, "weight", 1.0))
     total = before + weight * own
@@ -90,6 +85,21 @@ def diverse(store: Store, scores: Mapping[int, float], k: int, diversity: float)
         chosen.append(best[place])
         nearest = np.maximum(nearest, vectors @ vectors[place])
     return chosen
+
+
+def _given(reranker: Reranker, question: str, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    answer: object = reranker.rank(question, texts)
+    try:
+        given = np.asarray(answer)
+        numbers = given.astype(np.float64) if given.dtype.kind in "biuf" else None
+    except (TypeError, ValueError, OverflowError):  # lists of unequal length
+        numbers = None
+    if numbers is None or numbers.shape != (len(texts),) or not np.isfinite(numbers).all():
+        raise EngineError(
+            f"the reranker {type(reranker).__name__} gave {shown(answer)[:80]} for {len(texts)} texts; "
+            "it must give one finite number for each"
+        )
+    return numbers
 
 
 def _scaled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

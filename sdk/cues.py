@@ -21,6 +21,9 @@ _LEANING = re.compile(
 )
 _OPENING = re.compile(r"\s*(?:and|but|so|or|what about|how about|why|really)\b", re.IGNORECASE)
 _TERSE = 4  # words
+_TERSE_UNSPACED = 12  # characters of a turn in a script without spaces, where a whole sentence is one "word"
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LONGEST = 2_000  # characters of the turn before: what it was about, and well within what a question may have
 
 
 def cues(text: str, before: Sequence[str]) -> list[str]:
@@ -28,10 +31,10 @@ def cues(text: str, before: Sequence[str]) -> list[str]:
 
     Args:
         text: the newest turn.
-        before: what the same person said before, oldest first.
+        before: what the same person said before, oldest first; of the last, its first 2,000 characters are asked.
     """
-    leans = _LEANING.search(text) or _OPENING.match(text) or len(text.split()) <= _TERSE
-    return [f"{before[-1]}\n{text}"] if before and leans else [text]
+    leans = _LEANING.search(text) or _OPENING.match(text) or _terse(text)
+    return [f"{before[-1][:_LONGEST]}\n{text}"] if before and leans else [text]
 
 
 def merged(recalls: Sequence[Recall], k: int) -> Recall:
@@ -53,3 +56,9 @@ def merged(recalls: Sequence[Recall], k: int) -> Recall:
             found.setdefault(num, one)
     order = sorted(found, key=lambda num: (-total[num], num))[:k]
     return recalls[0].of([replace(found[num], score=total[num]) for num in order])
+
+
+def _terse(text: str) -> bool:
+    if _UNSPACED.search(text):  # Thai, Lao, Burmese, Khmer, Chinese, Japanese
+        return len("".join(text.split())) <= _TERSE_UNSPACED
+    return len(text.split()) <= _TERSE

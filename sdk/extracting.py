@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from ..engines.chat import ChatModel
-from ..engines.extraction import FactReader, Refusal
+from ..engines.extraction import FactReader, Reading, Refusal
+from ..engines.screening import Screen, SecretFound, screened
 from ..store.extracted import Extracted, extracted_of, unread
-from ..store.note import Note
+from ..store.note import Draft, Note
 from ..store.readings import keep_readings
 from ..store.store import Store
 from .arguments import checked_count, filtered
+from .current import still_current
 
 __all__ = ["Extracting", "Extraction", "ExtractionCost"]
 
@@ -42,7 +44,7 @@ class Extraction:
     Attributes:
         notes: how many were read; those that were not, because the model said nothing usable, are read next time.
         facts: how many facts were kept.
-        refused: what the model said and was not believed, with the reason.
+        refused: what the model said and was not believed, or the memory's screen kept out, with the reason.
         requests: how often it was asked.
         tokens_in: of all questions together, by the model's own count.
         tokens_out: of all answers together.
@@ -65,6 +67,7 @@ class Extracting:
 
     scope: str
     _store: Store
+    _screen: Screen | None
 
     def extract(
         self,
@@ -79,13 +82,14 @@ class Extracting:
 
         A fact is kept with the words of its note that say so; what the note does not say is refused. Its
         ``extractor`` is the model's name, its confidence at most 0.8, and it never ends another fact. Notes are not
-        changed. Each request is kept when it is answered, so that what was done stays done.
+        changed. Each request is kept when it is answered, so that what was done stays done. What was forgotten,
+        replaced or put in quarantine since this began is not sent any more.
 
         Args:
             model: a `LocalModel` or an `EndpointModel`; or a `FactReader`, to choose how much it is given at once.
             scope: a scope below the handle's own.
             origins: only notes of these origins.
-            limit: at most so many notes, the oldest first.
+            limit: at most so many notes, the oldest first, but last those of which the model said nothing usable.
             on_progress: called with how many more notes were read.
 
         Raises:
@@ -96,10 +100,13 @@ class Extracting:
         notes = kept = requests = tokens_in = tokens_out = 0
         refused: list[Refusal] = []
         for batch in reader.batches(self._unread(name, scope, origins, limit)):
-            done = reader.read(batch)
-            kept += keep_readings(self._store, name, done.found)
+            current = still_current(self._store, batch)
+            done = reader.read(current) if current else Reading()
+            found, kept_out = self._let_through(current, done)
+            tried = [item.num for item in current if item.num not in done.found]
+            kept += keep_readings(self._store, name, found, tried=tried)
             notes += len(done.found)
-            refused += done.refused
+            refused += [*done.refused, *kept_out]
             requests, tokens_in = requests + done.requests, tokens_in + done.tokens_in
             tokens_out += done.tokens_out
             if on_progress:
@@ -129,6 +136,27 @@ class Extracting:
         item = self._store.notes.get(id, self.scope)
         with self._store.database.reading() as connection:
             return extracted_of(connection, [item.num]).get(item.num, ())
+
+    def _let_through(
+        self, notes: Sequence[Note], done: Reading
+    ) -> tuple[dict[int, tuple[Extracted, ...]], list[Refusal]]:
+        """Returns what was found as the screen lets it be kept, and what it keeps out."""
+        if self._screen is None:
+            return done.found, []
+        ids = {item.num: item.id for item in notes}
+        refused: list[Refusal] = []
+        found: dict[int, tuple[Extracted, ...]] = {}
+        for num, every in done.found.items():
+            kept = []
+            for one in every:
+                try:
+                    clean = screened(Draft(one.span, self.scope, facts=(one.fact,)), self._screen)
+                except SecretFound as error:
+                    refused.append(Refusal(ids[num], str(error), ""))
+                else:
+                    kept.append(Extracted(clean.facts[0], clean.text))
+            found[num] = tuple(kept)
+        return found, refused
 
     def _unread(self, model: str, scope: str | None, origins: Collection[str] | None, limit: int | None) -> list[Note]:
         most = _MOST if limit is None else checked_count(limit, "limit", _MOST)

@@ -52,7 +52,8 @@ class Memory(Asking, Extracting, Summarising, Keeping):
         extractor: finds facts and names in the words; None to keep only the facts that are given.
         reranker: reads the best notes of every read again, for example `LateInteraction` or a `CrossEncoder`.
         screen: looks for secrets and personal data in whatever is to be written, for example `PatternScreen`.
-        tiers: room for keys and values in RAM and on disk, and when they get it.
+        tiers: room for keys and values in RAM and on disk, and when they get it; None for `Tiers()`, save that RAM
+            stays at what another handle of this process set.
 
     Raises:
         InvalidScope: the scope is malformed.
@@ -70,7 +71,7 @@ class Memory(Asking, Extracting, Summarising, Keeping):
         extractor: Extractor | None = RuleExtractor(),  # noqa: B008
         reranker: Reranker | None = None,
         screen: Screen | None = None,
-        tiers: Tiers = Tiers(),  # noqa: B008  (frozen)
+        tiers: Tiers | None = None,
     ) -> None:
         self.scope = checked_scope(scope)
         self._screen = screen

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from ..engines.chat import ChatModel, Message
 from ..engines.prompt import approximate_tokens, render
+from ..engines.screening import Screen
+from ..store.errors import InvalidInput, NoteNotFound
 from ..store.note import Note
 from ..store.scope import checked_scope
 from ..store.selection import Filter
 from ..store.store import Store
 from .arguments import checked_count, drafted
+from .current import still_current
 
 __all__ = ["Session", "Summarising"]
 
@@ -22,6 +25,7 @@ _TASK = (
 )
 _SOURCE = "summary"
 _TURNS = 100_000
+_DAY = len("2024-03-09")
 _FRAME = 10  # tokens of a turn's line beside its words
 
 
@@ -31,10 +35,11 @@ class Session:
 
     Attributes:
         thread: the conversation.
-        happened: its date and time, shared by all its turns.
+        happened: the day they were said, as far as it is known.
         part: 0, or the number of the part of a session that is too long.
         turns: the notes, in their order.
-        summary: the note that summed it up before and no longer fits, or None.
+        summary: the note that a new summary replaces, or None.
+        others: more summaries of that day that go with it, for example of other parts.
     """
 
     thread: str
@@ -42,6 +47,7 @@ class Session:
     part: int
     turns: tuple[Note, ...]
     summary: Note | None
+    others: tuple[Note, ...] = ()
 
     @property
     def named(self) -> list[object]:
@@ -58,13 +64,14 @@ class Summarising:
 
     scope: str
     _store: Store
+    _screen: Screen | None
 
     def sessions(
         self, *, thread: str | None = None, scope: str | None = None, least: int = 6, tokens: int = 3_000
     ) -> list[Session]:
         """Returns the sessions that have no summary yet, or one that no longer fits, in the order they began.
 
-        Turns of one thread with the same date and time were said together.
+        Turns of one thread and one day were said together.
 
         Args:
             thread: only of this conversation.
@@ -81,23 +88,20 @@ class Summarising:
         with self._store.database.reading():
             turns_of = Filter(where, thread=thread or "").conditions()
             turns = [note for note in self._store.notes.select(*turns_of) if note.thread and not note.parents]
-            made = {
-                _key(note.metadata.get("session")): note
-                for note in self._store.notes.select(*Filter(where, source=_SOURCE).conditions())
-                if note.scope == where and note.parents
-            }
+            made: dict[tuple[str, str], list[Note]] = {}
+            for note in self._store.notes.select(*Filter(where, source=_SOURCE, origins=("model",)).conditions()):
+                if note.scope == where and note.parents and (named := _named(note)):
+                    made.setdefault(named, []).append(note)
         together: dict[tuple[str, str], list[Note]] = {}
         for note in turns:
             if note.scope == where:
-                together.setdefault((note.thread, note.happened), []).append(note)
+                together.setdefault((note.thread, _day(note)), []).append(note)
         found = []
-        for (name, happened), said in together.items():
-            if len(said) < least:
-                continue
-            for part, some in enumerate(_parts(said, tokens)):
-                old = made.get(_key([name, happened, part]))
-                if old is None or old.stale or set(old.parents) != {turn.id for turn in some}:
-                    found.append(Session(name, happened, part, tuple(some), old))
+        for (name, day), said in together.items():
+            if len(said) >= least:
+                parts = list(_parts(said, tokens))
+                for part, old in _outdated(parts, made.get((name, day), [])).items():
+                    found.append(Session(name, day, part, tuple(parts[part]), old[0] if old else None, tuple(old[1:])))
         return found
 
     def summarise(
@@ -112,7 +116,9 @@ class Summarising:
         """Lets a model sum up sessions and remembers each summary as a note of origin ``"model"``.
 
         A summary names the turns it was made of (``note.parents``): forgetting any of them forgets it, revising one
-        makes it stale, and then `sessions` names its session again. One that no longer fits is replaced by the new one.
+        makes it stale, and then `sessions` names its session again. Those that no longer fit are
+        replaced by the new one. A session of which a turn was forgotten, replaced or put in quarantine since is left
+        out; `sessions` names what remains of it.
 
         Args:
             model: a `LocalModel` or an `EndpointModel`, or anything with their methods.
@@ -122,34 +128,52 @@ class Summarising:
             on_progress: called with 1 after each session.
 
         Returns:
-            The summaries; a session for which the model said nothing has none.
+            The summaries; a session for which the model said nothing, or that is left out, has none.
 
         Raises:
             EngineError: the model could not answer; summaries made before are kept.
-            NoteNotFound: a turn was forgotten meanwhile.
+            SecretFound: the memory's screen refuses a summary; those made before are kept.
         """
         made = []
         task = Message("system", _TASK.format(checked_count(sentences, "sentences", 100)))
         for session in sessions:
-            said = model.generate([task, Message("user", render(session.turns))], max_tokens=max_tokens).strip()
-            if said:
-                made.append(self._remembered(session, said.replace("\x00", "")))
+            if self._whole(session):
+                said = model.generate([task, Message("user", render(session.turns))], max_tokens=max_tokens)
+                made += self._remembered(session, said.replace("\x00", "").strip())
             if on_progress:
                 on_progress(1)
         return made
 
-    def _remembered(self, session: Session, text: str) -> Note:
+    def _whole(self, session: Session) -> bool:
+        return len(still_current(self._store, session.turns)) == len(session.turns)
+
+    def _remembered(self, session: Session, text: str) -> list[Note]:
+        """Returns the summary; nothing where it has no words or a turn went while the model was at work."""
+        if not text:
+            return []
         values = {
             "text": text,
             "source": _SOURCE,
-            "happened": session.happened,
+            "happened": session.turns[0].happened,
             "origin": "model",
             "metadata": {"session": session.named},
             "derived_from": [turn.id for turn in session.turns],
             "scope": session.turns[0].scope,
         }
-        draft = drafted(self.scope, values)
-        return self._store.revise(session.summary, draft) if session.summary else self._store.write([draft])[0]
+        draft = drafted(self.scope, values, screen=self._screen)
+        old = still_current(self._store, [session.summary, *session.others] if session.summary else [])
+        try:
+            made = self._store.revise(old[0], draft) if old else self._store.write([draft])[0]
+        except (NoteNotFound, InvalidInput):
+            if self._whole(session):
+                raise
+            return []
+        if old[1:]:
+            with self._store.changing():
+                for note in still_current(self._store, old[1:]):
+                    self._store.retire(note)
+            self._store.keys_values().follow()
+        return [made]
 
 
 def _parts(turns: Sequence[Note], tokens: int) -> Iterator[list[Note]]:
@@ -167,5 +191,34 @@ def _parts(turns: Sequence[Note], tokens: int) -> Iterator[list[Note]]:
         yield part
 
 
-def _key(named: object) -> tuple[object, ...]:
-    return tuple(named) if isinstance(named, list) else ()
+def _outdated(parts: Sequence[Sequence[Note]], made: Sequence[Note]) -> dict[int, list[Note]]:
+    """Returns the numbers of the parts that need a summary, each with the summaries that go then, the first replaced.
+
+    Every summary but the one that fits a part goes with the part that it shares the most turns with.
+    """
+    turns = [{turn.id for turn in part} for part in parts]
+    fits: dict[int, Note] = {}
+    gone: dict[int, list[Note]] = {}
+    for note in made:
+        part = max(range(len(parts)), key=lambda place: len(turns[place].intersection(note.parents)))
+        if part not in fits and not note.stale and set(note.parents) == turns[part]:
+            fits[part] = note
+        else:
+            gone.setdefault(part, []).append(note)
+    return {
+        part: [*([fits[part]] if part in fits else []), *gone.get(part, [])]
+        for part in range(len(parts))
+        if part in gone or part not in fits
+    }
+
+
+def _named(summary: Note) -> tuple[str, str] | None:
+    """Returns the thread and day that a summary says it sums up, or None: metadata may hold anything."""
+    match summary.metadata.get("session"):
+        case [str(thread), str(day), int()]:
+            return thread, day[:_DAY]
+    return None
+
+
+def _day(turn: Note) -> str:
+    return turn.happened[:_DAY]

@@ -1,7 +1,7 @@
 """What models read in notes: facts, each with the words of the note that say so.
 
-A model is asked once. Its answer is kept beside the note and goes with it, and triplets are made of it whenever they
-are made anew.
+Each model is asked once. Its answer is kept beside the note and goes with it, beside those of other models, and
+triplets are made of all of them whenever they are made anew.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, case, select
 
 from .note import Triplet
 from .note_rows import stated
 from .schema import extraction, meta, note
-from .statements import insert, rows, rows_in, run, run_in
+from .statements import insert, rows, rows_in, run, run_many
 
-__all__ = ["Extracted", "extracted_of", "extractions", "keep_extracted", "unread"]
+__all__ = ["Extracted", "extracted_of", "extractions", "keep_extracted", "keep_tried", "unread"]
 
 _TIMES = "extractions"
 
@@ -36,20 +36,35 @@ class Extracted:
 
 
 def extracted_of(connection: Connection, nums: Sequence[int]) -> dict[int, tuple[Extracted, ...]]:
-    """Returns what models found in these notes; those that none has read are left out."""
-    found = rows_in(connection, "SELECT note, facts FROM extraction WHERE note IN (?)", list(nums))
-    return {num: tuple(map(_read, json.loads(facts))) for num, facts in found}
+    """Returns what models found in these notes, one model after the other; those that none has read are left out."""
+    kept = rows_in(
+        connection, "SELECT note, model, facts FROM extraction WHERE note IN (?) AND facts <> ''", list(nums)
+    )
+    found: dict[int, tuple[Extracted, ...]] = {}
+    for num, _, facts in sorted(kept):
+        found[num] = (*found.get(num, ()), *map(_read, json.loads(facts)))
+    return found
 
 
 def unread(connection: Connection, model: str, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[int]:
-    """Returns the numbers of the oldest notes that fit and that this model has not read."""
-    read = select(extraction.c.note).where(extraction.c.note == note.c.num, extraction.c.model == model).exists()
-    return list(connection.scalars(select(note.c.num).where(*conditions, ~read).order_by(note.c.num).limit(limit)))
+    """Returns the numbers of notes that fit and that this model has not read.
+
+    The oldest come first, and those last of which it said nothing usable before: they do not keep others waiting.
+    """
+    asked = select(extraction.c.note).where(extraction.c.note == note.c.num, extraction.c.model == model)
+    read, tried = asked.where(extraction.c.facts != "").exists(), asked.exists()
+    order = (case((tried, 1), else_=0), note.c.num)
+    return list(connection.scalars(select(note.c.num).where(*conditions, ~read).order_by(*order).limit(limit)))
+
+
+def keep_tried(connection: Connection, model: str, nums: Sequence[int]) -> None:
+    """Keeps that a model was asked about notes and said nothing usable."""
+    insert(connection, extraction, ("note", "model", "facts"), [(num, model, "") for num in nums], unless_there=True)
 
 
 def keep_extracted(connection: Connection, model: str, found: Mapping[int, Sequence[Extracted]]) -> None:
-    """Keeps what a model found in notes, in place of what was found there before."""
-    run_in(connection, "DELETE FROM extraction WHERE note IN (?)", list(found))
+    """Keeps what a model found in notes, in place of what the same model found there before."""
+    run_many(connection, "DELETE FROM extraction WHERE note = ? AND model = ?", [(num, model) for num in found])
     kept = [(num, model, json.dumps([_row(one) for one in every], ensure_ascii=False)) for num, every in found.items()]
     insert(connection, extraction, ("note", "model", "facts"), kept)
     if not run(connection, "UPDATE meta SET value = ? WHERE key = ?", str(extractions(connection) + 1), _TIMES):

@@ -33,8 +33,8 @@ class Tiers:
     """How much room explicit memories get, and when they get it.
 
     Attributes:
-        ram: most bytes in RAM, of all handles of this process on one store together; the last one opened says.
-            0 for none.
+        ram: most bytes in RAM, of all handles of this process on one store together; the last one that was opened
+            with tiers says. 0 for none.
         disk: most bytes in the store, of every model and scope together.
         at_once: keep a memory on disk when it is first used. Otherwise it is, until its second use, words and a copy
             in RAM: most memories are never used twice, and disk is what they cost.
@@ -134,13 +134,19 @@ class Near:
             return self._age
 
 
-def near(place: str, budget: int) -> Near:
-    """Returns the copies of the store at a place, shared as long as any handle of this process holds them."""
+def near(place: str, budget: int | None) -> Near:
+    """Returns the copies of the store at a place, shared as long as any handle of this process holds them.
+
+    Args:
+        place: of the store.
+        budget: most bytes; None to leave it at what another handle set, or at the default.
+    """
     with _sharing:
         found = _shared.get(place)
         if found is None:
-            found = _shared[place] = Near(budget)
-    found.limit(budget)
+            found = _shared[place] = Near(Tiers().ram if budget is None else budget)
+    if budget is not None:
+        found.limit(budget)
     return found
 
 

@@ -148,8 +148,8 @@ extraction = Table(  # what a model read in a note, kept so that triplets can be
     "extraction",
     metadata,
     Column("note", Integer, ForeignKey("note.num", ondelete="CASCADE"), primary_key=True),
-    Column("model", Text, nullable=False),
-    Column("facts", Text, nullable=False),  # JSON list: triplets, each with the words that say so
+    Column("model", Text, primary_key=True),
+    Column("facts", Text, nullable=False),  # JSON list: triplets, each with the words; empty: it gave no usable answer
 )
 
 relation = Table(

@@ -64,7 +64,7 @@ class Store:
         scope: what reads may see, with all below it, where the database itself can hold them to it; None for all.
         embedder: for the form of vectors; None to go without.
         extractor: finds triplets and names; None to keep only what callers state.
-        tiers: room for explicit memories.
+        tiers: room for explicit memories; None for the usual room, and for what other handles set in RAM.
 
     Raises:
         NewerStore: a later version of Tercet wrote it.
@@ -78,7 +78,7 @@ class Store:
         embedder: Embedder | None,
         extractor: Extractor | None,
         scope: str | None = None,
-        tiers: Tiers = Tiers(),  # noqa: B008  (frozen)
+        tiers: Tiers | None = None,
     ) -> None:
         self.database: Database = Postgres(location, scope=scope) if isinstance(location, str) else SQLite(location)
         self.notes = Notes(self.database)
@@ -91,8 +91,8 @@ class Store:
         self.triplets = Triplets(self.database, extractor)
         self.graph = Graph(self.database, extractor)
         self.vectors: Embeddings | None = self.database.vectors(embedder) if embedder else None
-        self.tiers = tiers
-        self.near = near(self.database.place, tiers.ram)
+        self.tiers = tiers or Tiers()
+        self.near = near(self.database.place, tiers.ram if tiers else None)
         self._record_uses: Counter[str] = Counter()
         self._writes: Merging[_Write, list[Note]] = Merging(self._write_together)
         try:

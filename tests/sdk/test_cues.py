@@ -76,3 +76,23 @@ def test_small_talk_is_answered_without_a_read_and_still_remembered(
     chat.say("Tell me about Lena.")
     chat.say("What does she like?")
     assert reads[-1] == "Tell me about Lena.\nWhat does she like?"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我的女儿米娅现在住在哪里，她什么时候搬到那里的呢？",
+        "わたしの娘のミアはいまどこに住んでいますか",
+        "ลูกสาวของฉันชื่อมีอาตอนนี้อาศัยอยู่ที่ไหน",
+    ],
+)
+def test_a_whole_sentence_without_spaces_stands_alone(text: str) -> None:
+    assert cues(text, ["今天天气怎么样"]) == [text]
+    assert cues("为什么呢？", [text]) == [f"{text}\n为什么呢？"]
+
+
+def test_a_long_turn_before_does_not_make_the_question_too_long(memory: Memories) -> None:
+    assert cues("Why?", ["word " * 100_000]) == [("word " * 400) + "\nWhy?"]
+    chat = Dialogue(memory(), Echo(), gate=None)
+    chat.say("word " * 199_000)
+    assert chat.say("And why?").text == "I see."

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 from factories import Memories, disagreements  # type: ignore[import-not-found]
 
-from tercet.engines import FactReader
+from tercet.engines import FactReader, PatternScreen
 from tercet.engines.chat import Message
+from tercet.engines.screening import Policy
 from tercet.sdk import Memory
 from tercet.store.errors import EndpointError, InvalidInput, NoteNotFound
 
@@ -16,8 +17,10 @@ from tercet.store.errors import EndpointError, InvalidInput, NoteNotFound
 class Reads:
     """Finds "X moved to Y" in every note it is given, and says so in JSON."""
 
-    def __init__(self, *, name: str = "reads", breaks_at: int = 0) -> None:
+    def __init__(self, *, name: str = "reads", breaks_at: int = 0, found: str = "moved to") -> None:
         self.name = name
+        self._found = found
+        self.seen = ""
         self.requests = 0
         self._breaks_at = breaks_at
 
@@ -29,9 +32,12 @@ class Reads:
         if self.requests == self._breaks_at:
             raise EndpointError("the server is gone")
         facts = []
+        self.seen += messages[1].content
+        if "unanswerable" in messages[1].content:
+            return "I cannot help with that."
         for line in messages[1].content.splitlines():
             given = json.loads(line)
-            for who, where in re.findall(r"(\w+) moved to (\w+)", given["text"]):
+            for who, where in re.findall(r"(\w+) moved to (\w+)", given["text"]) if self._found else []:
                 fact = {"note": given["note"], "subject": who, "relation": "lives in", "object": where}
                 facts.append(fact | {"span": f"{who} moved to {where}"})
             if "Wrong" in given["text"]:
@@ -65,7 +71,7 @@ def test_facts_are_kept_with_their_words_and_found_by_every_form(memory: Memorie
     assert disagreements(ada._store) == []
 
 
-def test_a_note_is_read_once_by_each_model_and_the_newest_reading_counts(memory: Memories) -> None:
+def test_a_note_is_read_once_by_each_model_and_all_readings_count(memory: Memories) -> None:
     ada = memory(extractor=None)
     ada.write_many(["Zed moved to Faro.", "Mia moved to Porto."])
     model = Reads()
@@ -77,8 +83,14 @@ def test_a_note_is_read_once_by_each_model_and_the_newest_reading_counts(memory:
     assert ada.extract(model).notes == 1
     assert (ada.extract(model).notes, ada.extract(model).requests) == (0, 0)
     ada.extract(Reads(name="other"))
-    assert {fact.extractor for fact in ada.facts()} == {"other"}
+    assert [one.fact.extractor for one in ada.extracted(ada.notes()[0].id)] == ["other", "reads"]
     assert len(ada.facts()) == 2
+    silent = Reads(name="silent", found="")
+    assert (ada.extract(silent).facts, ada.extract(silent).notes) == (0, 0)
+    assert places(ada) == {("Zed", "Faro"), ("Mia", "Porto")}
+    ada.rebuild()
+    assert len(ada.facts()) == 2
+    assert disagreements(ada._store) == []
 
 
 def test_it_ends_no_fact_that_was_stated(memory: Memories) -> None:
@@ -140,3 +152,41 @@ def test_a_scope_reads_its_own_notes_and_quarantine_is_left_alone(memory: Memori
     assert counted == [1]
     with pytest.raises(InvalidInput):
         ada.extract(Reads(), limit=0)
+
+
+def test_what_is_forgotten_or_held_meanwhile_is_sent_to_no_model(memory: Memories) -> None:
+    ada = memory(extractor=None)
+    _, pin, held, old = ada.write_many(["Zed moved to Faro.", "The PIN is 4711.", "Held 0815.", "Old 2342."])
+
+    def meanwhile(done: int) -> None:
+        if len(ada.notes()) == 4:
+            ada.forget(pin.id)
+            ada.quarantine(held.id)
+            ada.revise(old.id, "New.")
+
+    model = Reads()
+    assert ada.extract(FactReader(model, notes_at_once=1), on_progress=meanwhile).notes == 1
+    assert "Faro" in model.seen
+    assert not re.search("4711|0815|2342", model.seen)
+    ada.release(held.id)
+    assert ada.extract(model).notes == 2
+
+
+def test_notes_without_a_usable_answer_do_not_keep_others_waiting(memory: Memories) -> None:
+    ada = memory(extractor=None)
+    ada.write_many(["unanswerable", "unanswerable too", "Zed moved to Faro."])
+    assert [memory(extractor=None).extract(Reads(), limit=2).notes for _ in range(2)] == [0, 1]
+    assert places(ada) == {("Zed", "Faro")}
+    assert ada.extraction_cost(Reads()).notes == 2
+    assert ada.extracted(ada.notes()[-1].id) == ()
+
+
+@pytest.mark.parametrize(("policy", "facts"), [("refuse", 0), ("redact", 1)])
+def test_what_the_screen_keeps_out_is_no_fact_either(memory: Memories, policy: Policy, facts: int) -> None:
+    ada, token = memory(extractor=None), "ghp_" + "a1B2" * 9
+    ada.write(f"Zed moved to {token}.")
+    with Memory(memory.place(), scope="ada", embedder=None, extractor=None, screen=PatternScreen(policy)) as strict:
+        done = strict.extract(Reads())
+        assert (done.notes, done.facts, len(done.refused)) == (1, facts, 1 - facts)
+        assert token not in f"{strict.facts()}{strict.extracted(strict.notes()[0].id)}{done.refused}"
+        assert all("github" in one.why for one in done.refused)

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 from factories import Memories, disagreements  # type: ignore[import-not-found]
 
+from tercet.engines import PatternScreen
 from tercet.engines.chat import Message
+from tercet.engines.screening import SecretFound
 from tercet.sdk import Memory
 from tercet.store.errors import EndpointError, InvalidInput
 
@@ -117,3 +119,90 @@ def test_a_scope_sums_up_its_own(memory: Memories) -> None:
     assert summary.scope == "ada/work"
     assert work.sessions() == []
     assert len(ada.sessions()) == 1
+
+
+def summaries(memory: Memory) -> list[str]:
+    return [note.text for note in memory.notes(source="summary")]
+
+
+@pytest.mark.parametrize("way", ["forget", "quarantine", "revise"])
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_a_session_whose_turn_is_gone_is_left_for_the_next_time(memory: Memories, way: str, when: str) -> None:
+    ada = memory()
+    ids = talked(ada)
+    talked(ada, day="2024-03-10")
+
+    def meanwhile() -> None:
+        ada.revise(ids[2], "corrected") if way == "revise" else getattr(ada, way)(ids[2])
+
+    class Slow(Counts):
+        def generate(self, messages: Sequence[Message], *, max_tokens: int = 256) -> str:
+            if when == "while" and not self.asked:
+                meanwhile()
+            return super().generate(messages, max_tokens=max_tokens)
+
+    sessions, model = ada.sessions(), Slow()
+    if when == "before":
+        meanwhile()
+    made = ada.summarise(model, sessions)
+    assert len(model.asked) == (1 if when == "before" else 2)
+    current = [note for note in made if not ada.get(note.id).stale]
+    assert [note.happened for note in current] == ["2024-03-10"]
+    assert [session.happened for session in ada.sessions()] == ["2024-03-09"]
+
+
+def test_a_dialogue_of_many_moments_is_a_session_a_day(memory: Memories) -> None:
+    ada = memory()
+    ada.write_many(
+        {"text": f"turn {n}", "thread": "chat", "happened": f"2024-03-{9 + n // 6:02}T10:00:0{n % 6}.00000{n % 6}"}
+        for n in range(12)
+    )
+    assert [(one.happened, len(one.turns)) for one in ada.sessions()] == [("2024-03-09", 6), ("2024-03-10", 6)]
+    ada.summarise(Counts(), ada.sessions())
+    assert ada.sessions() == []
+
+
+def test_new_summaries_take_the_place_of_all_that_no_longer_fit(memory: Memories) -> None:
+    ada = memory()
+    ids = talked(ada, turns=20)
+    ada.summarise(Counts("part"), ada.sessions(tokens=120))
+    assert len(summaries(ada)) > 2
+    ada.summarise(Counts("whole"), ada.sessions())
+    assert (summaries(ada), ada.sessions()) == (["whole"], [])
+    parts = ada.sessions(tokens=120)
+    ada.summarise(Counts("part"), parts)
+    assert summaries(ada) == ["part"] * len(parts)
+    assert ada.sessions(tokens=120) == []
+    ada.summarise(Counts("whole"), ada.sessions())
+    ada.quarantine(ids[0])
+    ada.summarise(Counts("fewer"), ada.sessions())
+    ada.release(ids[0])
+    assert sorted(summaries(ada)) == ["fewer", "whole"]
+    ada.summarise(Counts("again"), ada.sessions())
+    assert (summaries(ada), ada.sessions()) == (["again"], [])
+    assert disagreements(ada._store) == []
+
+
+def test_notes_of_a_user_are_no_summaries_of_sessions(memory: Memories) -> None:
+    ada = memory()
+    ids = talked(ada)
+    for named in ([["x"], {"a": 1}], ["chat", "2024-03-09"], {"a": 1}, 7):
+        ada.write("mine", source="summary", derived_from=ids[:1], metadata={"session": named})
+    own = {"session": ["chat", "2024-03-09", 0]}
+    kept = ada.write("mine", source="summary", derived_from=ids, origin="user", metadata=own)
+    (session,) = ada.sessions()
+    ada.summarise(Counts("made"), [session])
+    assert (session.summary, ada.get(kept.id).retired) == (None, None)
+    assert ada.sessions() == []
+
+
+def test_a_summary_is_screened(memory: Memories) -> None:
+    token = "ghp_" + "a1B2" * 9
+    talked(memory())
+    with Memory(memory.place(), scope="ada", embedder=None, screen=PatternScreen()) as ada:
+        with pytest.raises(SecretFound):
+            ada.summarise(Counts(f"it is {token}"), ada.sessions())
+        assert summaries(ada) == []
+    with Memory(memory.place(), scope="ada", embedder=None, screen=PatternScreen("redact")) as ada:
+        ada.summarise(Counts(f"it is {token}"), ada.sessions())
+        assert summaries(ada) == ["it is [github token]"]

@@ -55,7 +55,22 @@ def test_it_reads_a_hundred_at_the_most_unless_more_are_wanted(tmp_path: Path) -
     assert [len(asked[1]) for asked in longest.asked] == [100, 120]
 
 
-@pytest.mark.parametrize("answer", [[], [1.0], [1.0, float("nan")], [[1.0, 2.0]]])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        [1.0],
+        [1.0, float("nan")],
+        [[1.0, 2.0]],
+        [[1.0], [1.0, 2.0]],
+        ["0.5", "0.7"],
+        ["good", "bad"],
+        [None, 1.0],
+        [10**400, 1],
+        (one for one in (1.0, 2.0)),
+        None,
+    ],
+)
 def test_what_is_no_ranking_is_refused(tmp_path: Path, answer: object) -> None:
     with Memory(tmp_path / "m", scope="ada", embedder=None, reranker=Wrong(answer)) as memory:
         memory.write_many(["tea one", "tea two"])

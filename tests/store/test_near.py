@@ -91,6 +91,9 @@ def test_a_memory_keeps_to_the_room_it_was_given(memory: Memories) -> None:
     with Memory(memory.place(), scope="ada", embedder=None, tiers=Tiers(ram=0)) as none:
         assert len(copies_of(none).records(notes)) == 12
         assert len(none._store.near) == 0
+        with Memory(memory.place(), scope="ada", embedder=None) as other:
+            copies_of(other).records(notes)
+            assert len(none._store.near) == 0, "only who was given tiers says"
     with pytest.raises(InvalidInput, match="ram=-1"):
         Tiers(ram=-1)
 
