@@ -83,8 +83,9 @@ def _weight(bias: Bias, count: int) -> float | tuple[float, ...]:
     """
     if bias == "log_n":
         return -math.log(max(1, count))
-    each = (bias,) if isinstance(bias, (int, float)) else tuple(bias)
-    if any(isinstance(one, (bool, str)) or not isinstance(one, (int, float)) or not one < math.inf for one in each):
+    given: object = bias  # a caller without types may have said anything
+    each = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    if any(isinstance(one, bool) or not isinstance(one, (int, float)) or not one < math.inf for one in each):
         raise InvalidInput(f"bias is {bias!r}; it is 'log_n', or a number that is added to the logits of memories")
     if isinstance(bias, (int, float)):
         return float(bias)
