@@ -1,6 +1,7 @@
 """What a note or a model says on purpose, to be believed or to break the reader."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from chat_server import ChatServer, Reply  # type: ignore[import-not-found]
@@ -8,6 +9,7 @@ from endpoint_cases import ASK, completion  # type: ignore[import-not-found]
 from test_fact_reader import LISBON, Scripted, notes, told  # type: ignore[import-not-found]
 
 from tercet.engines import EndpointModel, FactReader
+from tercet.engines.chat import Message, NoRoom
 from tercet.store.errors import EndpointError
 
 
@@ -51,3 +53,19 @@ def test_a_refused_request_says_nothing_on_schemas_and_silence_is_an_empty_answe
             model.generate_json(ASK, name="facts", fields=("a",))
         assert model.generate_json(ASK, name="facts", fields=("a",)) == ""
         assert ["response_format" in request for request in server.requests] == [True, False, True]
+
+
+class Cramped(Scripted):  # type: ignore[misc]
+    """Has no room for notes that are long."""
+
+    def generate(self, messages: Sequence[Message], *, max_tokens: int = 256) -> str:
+        if "long" in messages[1].content:
+            raise NoRoom("the answer was cut at 9 tokens; give max_tokens= more")
+        return str(super().generate(messages, max_tokens=max_tokens))
+
+
+def test_a_note_without_room_is_refused_alone_and_stays_unread() -> None:
+    done = FactReader(Cramped(told(LISBON))).read(notes("A long one.", "I moved to Lisbon."))
+    assert list(done.found) == [2]
+    (refused,) = done.refused
+    assert (refused.note, "give max_tokens=" in refused.why) == (f"{1:016x}", True)
