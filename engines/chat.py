@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ChatModel", "Message", "StructuredModel", "Tokens", "drained"]
+from ..store.errors import EngineError
+
+__all__ = ["ChatModel", "Message", "NoRoom", "StructuredModel", "Tokens", "drained"]
+
+
+class NoRoom(EngineError):
+    """A prompt or an answer does not fit into the tokens that there are.
+
+    Attributes:
+        answer: what there is of a cut answer, closed so that it parses; empty where the prompt left no room.
+    """
+
+    answer = ""
 
 
 @dataclass(frozen=True, slots=True)

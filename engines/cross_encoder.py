@@ -61,13 +61,17 @@ class CrossEncoder:
         """Returns how well each text fits the question: the model's score, or its logit of yes over no.
 
         Raises:
-            EngineError: the model cannot be loaded, or has other outputs than one score or two classes.
-            InvalidInput: a value that is no text.
+            EngineError: the model cannot be loaded, fails, or has other outputs than one score or two classes.
+            InvalidInput: a value that is no text, or ``max_tokens`` is more than the model can read.
         """
         import torch
 
         (question,), texts = checked([question]), checked(texts)
         tokenizer, model = self._load()
+        most = getattr(model.config, "max_position_embeddings", None)
+        if most is not None and self._max_tokens > most:
+            raise InvalidInput(f"max_tokens={self._max_tokens}; the model reads {most} tokens: give at most so many")
+        question = self._cut(tokenizer, question)
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         scores = [0.0] * len(texts)
         step = max(1, _TOKENS_PER_BATCH // self._max_tokens)
@@ -81,12 +85,25 @@ class CrossEncoder:
                 padding=True,
                 return_tensors="pt",
             )
-            with torch.inference_mode():
-                logits = model(**given.to(self._device)).logits.float()
+            try:
+                with torch.inference_mode():
+                    logits = model(**given.to(self._device)).logits.float()
+            except Exception as error:
+                raise EngineError(f"the cross-encoder in {self._folder} failed: {error}") from error
             found = logits[:, 0] if logits.shape[-1] == 1 else logits[:, 1] - logits[:, 0]
             for place, score in zip(part, found.tolist(), strict=True):
                 scores[place] = score
         return scores
+
+    def _cut(self, tokenizer: PreTrainedTokenizerBase, question: str) -> str:
+        """Returns a question without what leaves no room for at least one token of a text."""
+        room = self._max_tokens - tokenizer.num_special_tokens_to_add(pair=True) - 1
+        tokens = tokenizer(question, add_special_tokens=False, verbose=False)["input_ids"]
+        while len(tokens) > room:  # the words of some tokens may be spelt in more tokens
+            question = str(tokenizer.decode(tokens[:room]))
+            room -= 1
+            tokens = tokenizer(question, add_special_tokens=False, verbose=False)["input_ids"]
+        return question
 
     def _load(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -113,5 +130,13 @@ class CrossEncoder:
                         "score, or two classes"
                     )
                 tokenizer.padding_side = "right"  # many pool the first token, whose position is 0
+                if tokenizer.pad_token is None:
+                    if tokenizer.eos_token is None:
+                        raise EngineError(
+                            f"the tokenizer in {self._folder} has neither a pad nor an eos token; set one"
+                        )
+                    tokenizer.pad_token = tokenizer.eos_token
+                if model.config.pad_token_id is None:  # where a decoder looks for the last token of a text
+                    model.config.pad_token_id = tokenizer.pad_token_id
                 self._loaded = tokenizer, model.to(self._device).eval()
             return self._loaded

@@ -42,12 +42,24 @@ class _Turn(BaseModel):
     content: str
 
 
+class _MaybeTurn(BaseModel):
+    content: str | None
+
+
 class _Choice(BaseModel):
     message: _Turn
 
 
 class _Answer(BaseModel):
     choices: list[_Choice] = Field(min_length=1)
+
+
+class _MaybeChoice(BaseModel):
+    message: _MaybeTurn
+
+
+class _MaybeAnswer(BaseModel):
+    choices: list[_MaybeChoice] = Field(min_length=1)
 
 
 class _Delta(BaseModel):
@@ -144,7 +156,8 @@ class EndpointModel:
     ) -> str:
         """Returns the model's next turn, held to ``{name: [{field: "…", …}, …]}`` by a server that can.
 
-        The server is given a JSON schema (``response_format``). One that refuses it is asked without, from then on.
+        The server is given a JSON schema (``response_format``). One that refuses it and answers without
+        is asked without from then on. A model that says nothing (``content`` is null) gives an empty text.
 
         Raises:
             EndpointError: as `generate`.
@@ -154,14 +167,30 @@ class EndpointModel:
         if self._knows_schemas:
             schema = {"name": name, "strict": True, "schema": schema_of(name, fields)}
             try:
-                return self._whole({**payload, "response_format": {"type": "json_schema", "json_schema": schema}})
+                return self._said({**payload, "response_format": {"type": "json_schema", "json_schema": schema}})
             except _Refused as error:
                 if error.status not in _NO_SCHEMAS:
                     raise
-                self._knows_schemas = False
-        return self._whole(payload)
+        answer = self._said(payload)
+        self._knows_schemas = False  # the plain request went through, so it was the schema that was refused
+        return answer
 
     def _whole(self, payload: dict[str, object]) -> str:
+        body = self._body(payload)
+        try:
+            return _Answer.model_validate_json(body).choices[0].message.content
+        except ValidationError as error:
+            raise self._malformed(error, body) from error
+
+    def _said(self, payload: dict[str, object]) -> str:
+        """Returns the answer, empty where the model declined to give one."""
+        body = self._body(payload)
+        try:
+            return _MaybeAnswer.model_validate_json(body).choices[0].message.content or ""
+        except ValidationError as error:
+            raise self._malformed(error, body) from error
+
+    def _body(self, payload: dict[str, object]) -> bytes:
         deadline = monotonic() + self._timeout
         body = bytearray()
         with closing(self._open(payload)) as response:
@@ -172,10 +201,7 @@ class EndpointModel:
                         raise self._error(f"no whole answer within {self._timeout:g} s, only {len(body)} bytes")
             except httpx.HTTPError as error:
                 raise self._error(f"the answer broke off after {len(body)} bytes: {_named(error)}") from error
-        try:
-            return _Answer.model_validate_json(bytes(body)).choices[0].message.content
-        except ValidationError as error:
-            raise self._malformed(error, bytes(body)) from error
+        return bytes(body)
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int = 256) -> Iterator[str]:
         """Yields the model's next turn piece by piece, as the pieces come.

@@ -11,6 +11,7 @@ from transformers import LogitsProcessor, StoppingCriteria
 
 from ..store.errors import EngineError, TercetError, UnsupportedModel
 from .calls.vocabulary import Vocabulary
+from .chat import NoRoom
 from .json_records import END, Records, Spot
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class RecordWriter:
         """Returns the object, whole within ``max_tokens`` tokens.
 
         Raises:
-            EngineError: the model failed, or there is no room for an object.
+            NoRoom: there is no room for a record, or the model had more to say.
+            EngineError: the model failed.
         """
         model, context = self._model.model, self._model.layout(messages)
         most = min(max_tokens, self._model.room(len(context)))
@@ -57,7 +59,12 @@ class RecordWriter:
             raise
         except Exception as error:
             raise EngineError(f"the model failed with {type(error).__name__}: {error}") from error
-        return self._vocabulary.text(found[0, len(context) :].tolist())
+        answer = self._vocabulary.text(found[0, len(context) :].tolist())
+        if processor.cut:
+            cut = NoRoom(f"the answer was cut at {most} tokens; give max_tokens= more, or a shorter prompt")
+            cut.answer = answer
+            raise cut
+        return answer
 
 
 class JSONProcessor(LogitsProcessor):
@@ -72,7 +79,10 @@ class JSONProcessor(LogitsProcessor):
 
     Raises:
         UnsupportedModel: the tokenizer has no token for a byte that JSON needs.
-        EngineError: too few tokens to write the object.
+        NoRoom: too few tokens to write anything but an empty list.
+
+    Attributes:
+        cut: whether the object was closed before the model had ended it.
     """
 
     def __init__(
@@ -87,8 +97,10 @@ class JSONProcessor(LogitsProcessor):
         needed = set(records.closing(Spot(records.start.owed, 0, escaping=True)))
         if missing := needed - self._single.keys():
             raise UnsupportedModel(f"the tokenizer has no token for {bytes(sorted(missing))!r} alone")
-        if max_tokens <= len(records.closing(records.start)):
-            raise EngineError(f"max_tokens={max_tokens} is too few for a JSON object; give at least 64")
+        needed_tokens = records.longest_end + 1
+        if max_tokens < needed_tokens:
+            raise NoRoom(f"max_tokens={max_tokens} is too few for a record; give at least {needed_tokens}")
+        self.cut = False
         self._spots: dict[tuple[int, ...], Spot] = {(): records.start}
         self._masks = masks
 
@@ -99,7 +111,11 @@ class JSONProcessor(LogitsProcessor):
             spot = self.spot(tuple(tokens))
             if spot.node == END and not spot.owed:
                 continue
-            forbidden = self._forbidden(spot, self._max_tokens - len(tokens), scores)
+            left = self._max_tokens - len(tokens)
+            forbidden = self._forbidden(spot, left, scores)
+            if left <= self._records.longest_end and not self.cut:
+                wanted = int(scores[row].masked_fill(self._weighed(spot, scores), -torch.inf).argmax())
+                self.cut = not self._records.closing(spot).startswith(self._pieces[wanted] or b"")
             scores[row] = scores[row].masked_fill(forbidden, -torch.inf)
             if scores[row].max() == -torch.inf:  # the model itself rules out all that may come
                 scores[row] = torch.zeros_like(scores[row]).masked_fill_(forbidden, -torch.inf)

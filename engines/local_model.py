@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from safetensors import SafetensorError
 
 from ..store.errors import EngineError, UnsupportedModel
-from .chat import Message, Tokens
+from .chat import Message, NoRoom, Tokens
 from .encoder_files import require_torch
 from .quiet import no_progress_bars
 from .text_sink import TextSink, one_turn
@@ -135,7 +135,8 @@ class LocalModel:
         Where the tokenizer does not say what its tokens spell, the answer is free.
 
         Raises:
-            EngineError: as `generate`, or there is no room for such an object.
+            NoRoom: the prompt is too long, or the answer was cut.
+            EngineError: as `generate`.
         """
         from .json_processor import RecordWriter
 
@@ -208,7 +209,7 @@ class LocalModel:
         if limit is None:
             return 1 << 30
         if tokens >= limit:
-            raise EngineError(
+            raise NoRoom(
                 f"a prompt of {tokens} tokens leaves no room in the context of {self.name}, which is {limit} "
                 "tokens: shorten the messages, or recall less"
             )

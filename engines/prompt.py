@@ -20,7 +20,7 @@ from ..store.errors import InvalidInput
 from ..store.note import Note
 from .chat import Message
 
-__all__ = ["INVISIBLE", "approximate_tokens", "beside", "compose", "render"]
+__all__ = ["INVISIBLE", "approximate_tokens", "beside", "compose", "quoted", "render"]
 
 _HEAD = (
     "<memory>\n"
@@ -120,10 +120,10 @@ def _frame(lines: Sequence[str], *, stale: bool) -> str:
 
 def _line(note: Note) -> str:
     fields = [note.happened or note.known, note.speaker, note.origin, note.text] + ["stale"] * note.stale
-    return f"[{','.join(map(_quoted, fields))}]\n"
+    return f"[{','.join(map(quoted, fields))}]\n"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Returns a text as a JSON string in which nothing is invisible and no bracket stands."""
     quoted = json.dumps(text, ensure_ascii=False)
     if quoted.isprintable() and not _REFUSED.search(quoted):

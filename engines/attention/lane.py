@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numpy.typing as npt
 import torch
@@ -46,7 +47,7 @@ class Lane:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._stream = _stream(device) if device.type == "cuda" else None
         if self._stream is not None:
             self._stream.wait_stream(torch.cuda.current_stream(device))  # for the model, if it was only just moved
 
@@ -60,6 +61,12 @@ class Lane:
         with torch.cuda.stream(self._stream):
             yield Arrival(event)
             event.record(self._stream)
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """Returns the side stream of a device: one for all blocks, since room that a stream gave back serves it alone."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def carried(array: npt.NDArray[object], device: torch.device) -> Tensor:  # type: ignore[type-var]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...store.errors import InvalidInput
 from ...store.form import Record
 from .capture import Seen, trace
 from .engine import AttentionEngine
@@ -46,19 +47,37 @@ class OwnKeys:
         Args:
             question: the words.
             records: of memories, from the engine.
+
+        Raises:
+            InvalidInput: the question has no words, or a head is none of the model's.
         """
+        if not records:
+            return []
         every = self.by_head(question, records)
         if self._heads is None:
             return [float(score) for score in every.mean((0, 1))]
+        layers, heads, _ = every.shape
+        wrong = [pair for pair in self._heads if not (0 <= pair[0] < layers and 0 <= pair[1] < heads)]
+        if wrong or not self._heads:
+            raise InvalidInput(
+                f"heads={wrong or self._heads}; give pairs of a layer below {layers} and a head below {heads}, or None"
+            )
         return [float(score) for score in np.mean([every[layer, head] for layer, head in self._heads], 0)]
 
     def by_head(self, question: str, records: Sequence[Record]) -> npt.NDArray[np.float32]:
-        """Returns scores by layer and head, shape (layers, heads, records)."""
+        """Returns scores by layer and head, shape (layers, heads, records).
+
+        Raises:
+            InvalidInput: the question has no words.
+        """
         if not records:
             return np.zeros((1, 1, 0), np.float32)
         tokenizer = self._engine.tokenizer
         first = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
-        seen = trace(self._engine.model, [*first, *tokenizer(question, add_special_tokens=False)["input_ids"]])
+        asked = tokenizer(question, add_special_tokens=False)["input_ids"]
+        if not asked:
+            raise InvalidInput(f"the question {question!r} has no words; a model's queries are those of words")
+        seen = trace(self._engine.model, [*first, *asked])
         parts = [self._largest(seen, some) for some in _some(records)]
         largest = [torch.cat(layers, 2) for layers in zip(*parts, strict=True)]  # (heads, tokens, records) each
         made = np.zeros((len(largest), max(layer.shape[0] for layer in largest), len(records)), np.float32)
@@ -97,7 +116,7 @@ def best_heads(found: Sequence[npt.NDArray[np.float32]], wanted: Sequence[Collec
 
 
 def _largest(seen: Seen, slots: Slots, records: int) -> Tensor:
-    slots.arrival.wait(slots.keys)
+    slots.arrival.wait(*(one for one in (slots.keys, slots.offsets) if one is not None))
     groups = seen.key.shape[0]
     query = seen.query.float().reshape(groups, -1, *seen.query.shape[1:])  # (KV heads, heads to one, tokens, width)
     heads = slice(None) if slots.heads is None else list(slots.heads)

@@ -6,6 +6,7 @@ name (nor its speaker is) is kept with less confidence: a model may have conclud
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,12 +20,13 @@ from ...store.note import Note, Triplet
 from ...store.shown import shown
 from ...store.strict_json import loads_strict
 
-__all__ = ["FIELDS", "Refusal", "checked_answer"]
+__all__ = ["FIELDS", "Refusal", "checked_answer", "excerpt_of"]
 
 FIELDS = ("note", "subject", "relation", "object", "since", "until", "span")
 """What a fact of an answer has, each a string."""
 _NAMED, _CONCLUDED = 0.8, 0.5  # confidence; what a caller states has 1, what rules find at most 0.6
 _EXCERPT = 200
+_ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +76,37 @@ def checked_answer(
     found: dict[int, dict[Triplet, Extracted]] = {note.num: {} for note in notes}
     refused: list[Refusal] = []
     for said in _facts(answer):
-        excerpt = str(said)[:_EXCERPT]
+        excerpt = excerpt_of(str(said))
         try:
             fact = _Fact.model_validate(said)
         except ValidationError as error:
             first = error.errors()[0]
-            refused.append(Refusal("", f"{'.'.join(map(str, first['loc'])) or 'a fact'}: {first['msg']}", excerpt))
+            where = ".".join(map(str, first["loc"])) or "a fact"
+            refused.append(Refusal("", excerpt_of(f"{where}: {first['msg']}"), excerpt))
             continue
         place = fact.note.strip()
-        if not place.isdecimal() or not 1 <= int(place) <= len(notes):
-            refused.append(Refusal("", f"there is no note {shown(fact.note)} among the {len(notes)} given", excerpt))
+        if not place.isdecimal() or len(place) > 9 or not 1 <= int(place) <= len(notes):
+            refused.append(
+                Refusal("", f"there is no note {_encodable(shown(fact.note))} among the {len(notes)} given", excerpt)
+            )
             continue
         note = notes[int(place) - 1]
         try:
             one = _believed(fact, note, model)
         except StoreError as error:
-            refused.append(Refusal(note.id, str(error), excerpt))
+            refused.append(Refusal(note.id, _encodable(str(error)), excerpt))
             continue
         found[note.num].setdefault(one.fact, one)
     return {num: tuple(facts.values()) for num, facts in found.items()}, refused
+
+
+def excerpt_of(said: str) -> str:
+    """Returns the beginning of what a model said; lone surrogates, which nothing can encode, become question marks."""
+    return _encodable(said[:_EXCERPT])
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _facts(answer: str) -> Sequence[object]:
@@ -113,31 +127,44 @@ def _believed(fact: _Fact, note: Note, model: str) -> Extracted:
     Raises:
         InvalidInput: the note does not say so, or a side or a date cannot be one.
     """
-    span = _standing_in(fact.span, note.text)
+    try:
+        span = _standing_in(fact.span, note.text)
+    except InvalidInput:
+        plain = _unescaped(fact.span)  # as the request shows what nobody can see, and brackets
+        if plain == fact.span:
+            raise
+        span = _standing_in(plain, note.text)
     times = {"valid_from": fact.since or note.happened, "valid_to": fact.until or ""}
     moments = {name: checked_moment(value.strip(), name) for name, value in times.items()}
     checked = checked_triplet({"subject": fact.subject, "relation": fact.relation, "object": fact.object, **moments})
     if not (fold(checked.subject) and fold(checked.relation) and fold(checked.object)):
         raise InvalidInput("a side holds no letters and no digits")
-    named = f" {fold(note.text)} {fold(note.speaker)} "
+    named = f" {fold(span)} {fold(note.speaker)} "  # elsewhere in the note it may be said of somebody else
     sure = all(f" {fold(side)} " in named for side in (checked.subject, checked.object))
     return Extracted(replace(checked, confidence=_NAMED if sure else _CONCLUDED, extractor=model), span)
 
 
 def _standing_in(span: str, text: str) -> str:
-    """Returns the words of a span as they stand in a text; blanks and case may differ.
+    """Returns the words of a span as they stand in a text, whole; blanks and case may differ.
 
     Raises:
         InvalidInput: they do not stand there.
     """
     words = span.split()
-    if not words:
+    if not fold(span):
         raise InvalidInput("it names no words of the note that say so")
     given = text.split()
     lowered, wanted = " ".join(given).lower(), " ".join(words).lower()
-    place = lowered.find(wanted)
-    if place < 0:
+    before = r"(?<!\w)" if re.match(r"\w", wanted) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", wanted) else ""
+    match = re.search(before + re.escape(wanted) + after, lowered)
+    if match is None:
         raise InvalidInput(f"the note does not say {shown(span)}")
     joined = " ".join(given)
     # lower case may have another length, as of İ: then the words are given as the model wrote them
-    return joined[place : place + len(wanted)] if len(joined) == len(lowered) else " ".join(words)
+    return joined[match.start() : match.end()] if len(joined) == len(lowered) else " ".join(words)
+
+
+def _unescaped(text: str) -> str:
+    """Returns a text with its JSON escapes of four digits as the characters that they stand for."""
+    return _ESCAPES.sub(lambda match: bytes.fromhex(match[0].replace("\\u", "")).decode("utf-16-be", "replace"), text)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import tiny_model, tiny_tokenizer  # type: ignore[import-not-found]
 
-from tercet.engines.chat import Message, StructuredModel
+from tercet.engines.chat import Message, NoRoom, StructuredModel
 from tercet.engines.json_records import END, Records, Spot, schema_of
 from tercet.engines.local_model import LocalModel
 from tercet.store.errors import EngineError
@@ -57,8 +57,17 @@ def test_the_schema_is_of_the_same_objects() -> None:
     assert schema["required"] == ["facts"]
 
 
+def written(model: LocalModel, max_tokens: int) -> str:
+    """Returns the object, also where the model had more to say."""
+    try:
+        answer = model.generate_json(ASK, name="facts", fields=("subject", "object"), max_tokens=max_tokens)
+    except NoRoom as cut:
+        answer = cut.answer
+    return answer
+
+
 @pytest.mark.parametrize("kind", ["byte level", "byte fallback"])
-@pytest.mark.parametrize("max_tokens", [40, 64, 200])
+@pytest.mark.parametrize("max_tokens", [60, 64, 200])
 def test_whatever_a_model_wants_it_writes_records(kind: str, max_tokens: int, tmp_path: Path) -> None:
     tokenizer = call_tokenizer(kind)
     for seed in range(2):
@@ -66,10 +75,10 @@ def test_whatever_a_model_wants_it_writes_records(kind: str, max_tokens: int, tm
         tokenizer.save_pretrained(tmp_path)
         model = LocalModel(tmp_path)
         assert isinstance(model, StructuredModel)
-        answer = model.generate_json(ASK, name="facts", fields=("subject", "object"), max_tokens=max_tokens)
+        answer = written(model, max_tokens)
         facts = json.loads(answer)["facts"]
         assert all(list(fact) == ["subject", "object"] for fact in facts)
-        assert model.generate_json(ASK, name="facts", fields=("subject", "object"), max_tokens=max_tokens) == answer
+        assert written(model, max_tokens) == answer
 
 
 def test_too_little_room_is_said(tmp_path: Path) -> None:

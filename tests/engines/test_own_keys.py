@@ -9,6 +9,7 @@ from tercet.engines.attention import AttentionEngine, own_keys
 from tercet.engines.attention.capture import trace
 from tercet.engines.attention.own_keys import OwnKeys, best_heads
 from tercet.engines.attention.recipe import Recipe
+from tercet.store.errors import InvalidInput
 
 QUESTION = words(20, 31, 22, 33, 20)
 TEXTS = [words(5, 6, 7), words(8, 9), words(10, 11, 12, 13)]
@@ -61,3 +62,14 @@ def test_small_records_are_ranked_too_and_heads_that_keep_nothing_say_nothing() 
     assert np.isfinite(found).all()
     assert np.ptp(found[0]) == np.ptp(found[3]) == 0
     assert np.ptp(found[2], axis=-1).min() > 1e-3
+
+
+def test_what_cannot_be_ranked_is_said() -> None:
+    engine = shared_engine("llama")
+    records = engine.encode(TEXTS)
+    assert OwnKeys(engine, heads=[(2, 1)]).scores(QUESTION, []) == []
+    with pytest.raises(InvalidInput, match="has no words"):
+        OwnKeys(engine).scores("", records)
+    for heads in ([(99, 0)], [(-1, 0)], []):
+        with pytest.raises(InvalidInput, match="heads="):
+            OwnKeys(engine, heads=heads).scores(QUESTION, records)

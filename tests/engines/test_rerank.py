@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -95,3 +96,15 @@ def test_another_embedder_s_tokens_serve_too(tmp_path: Path) -> None:
     embedder = HubEmbedder(saved(tmp_path, kind=BertModel))
     scores = LateInteraction(embedder).rank("Ada", TEXTS)
     assert len(scores) == 3
+
+
+def test_a_long_question_is_cut_and_a_model_s_limits_are_said(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    assert len(CrossEncoder(folder, max_tokens=16).rank("where " * 400, TEXTS)) == 3
+    with pytest.raises(InvalidInput, match="reads 512 tokens"):
+        CrossEncoder(folder, max_tokens=1_000).rank("where", TEXTS)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    expected = CrossEncoder(folder).rank("where", TEXTS)
+    settings.pop("pad_token")
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert CrossEncoder(folder).rank("where", TEXTS) == pytest.approx(expected, abs=1e-4)
