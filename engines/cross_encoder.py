@@ -99,10 +99,11 @@ class CrossEncoder:
         """Returns a question without what leaves no room for at least one token of a text."""
         room = self._max_tokens - tokenizer.num_special_tokens_to_add(pair=True) - 1
         tokens = tokenizer(question, add_special_tokens=False, verbose=False)["input_ids"]
-        while len(tokens) > room:  # the words of some tokens may be spelt in more tokens
-            question = str(tokenizer.decode(tokens[:room]))
-            room -= 1
+        kept = room
+        while len(tokens) > room and kept > 0:  # what is decoded may be spelt in more tokens than it had
+            question = str(tokenizer.decode(tokens[:kept]))
             tokens = tokenizer(question, add_special_tokens=False, verbose=False)["input_ids"]
+            kept -= 1
         return question
 
     def _load(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
