@@ -14,6 +14,8 @@ from tercet.engines.attention import Attention, AttentionEngine, Recipe, Shares
 from tercet.engines.attention import ablation as module
 from tercet.engines.chat import Message
 from tercet.engines.mini import MINI
+from tercet.engines.prompt import compose
+from tercet.sdk.dialogue import SYSTEM
 from tercet.store.errors import EngineError
 from tercet.store.form import Record
 
@@ -218,13 +220,13 @@ def test_the_note_that_says_it_has_the_largest_effect(mini: LocalModel) -> None:
     notes = {
         "Where does Mia live?": ("Mia lives in Lisbon.", "Lisbon."),
         "What is Ada's dog called?": ("Ada's dog is called Bolt.", "Bolt."),
-        "Where does Tom work?": ("Tom works in Leeds.", "Leeds."),
-        "What colour does Nora like?": ("Nora likes green.", "green."),
+        "What is Tom allergic to?": ("Tom is allergic to milk.", "milk."),
+        "What colour is Nora's car?": ("Nora's car is green.", "green."),
     }
     first = 0
     with engine.attend(engine.encode([text for text, _ in notes.values()])) as attention:
         for place, (question, (_, answer)) in enumerate(notes.items()):
-            prompt = mini.tokenizer(f"<s>User: {question}\nAssistant:", add_special_tokens=False)["input_ids"]
+            prompt = mini.layout(compose(SYSTEM, [], question, ""))
             said = mini.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]
             first += int(np.argmax(attention.effects(prompt, said).each)) == place
     assert first >= 3
