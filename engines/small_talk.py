@@ -37,8 +37,9 @@ _LONGEST = 200  # characters
 _NUMBER = r"\d[\d.,_]*"
 _SIGN = r"(?:[-+*/x×·÷^%:]|\*\*|plus|minus|times|divided by|over|to the power of|mod)"
 _SUM = re.compile(
+    r"(?!\d+(?:[-/:.]\d+)+\W*$)"  # a date, a number to call
     r"(?:please )?(?:what(?:'s| is)|how much is|calculate|compute|solve|work out)?\s*"
-    r"(?!\s*\d+(?:[-/:.]\d+)+\W*$)"  # a date, a number to call
+    r"(?!\s*(?:\d+[-/.]\d+[-/.]\d+|\d{3}-\d{4}|\d{1,2}/\d{1,2})\W*$)"  # the same, behind a question word
     rf"\(*-?\s*{_NUMBER}\)*"
     rf"(?:\s*{_SIGN}\s*\(*-?\s*{_NUMBER}\)*)+\s*=?\s*(?:please)?[?.! ]*",
     re.IGNORECASE,
