@@ -2,9 +2,11 @@
 
 PathQuestion (Zhou et al., 2018): every fact of the small knowledge base is one note that says it and states it as the
 caller's fact, all in one store; questions word relations freely ("other half" for spouse). What is ranked is
-entities: those of the recalled notes' facts, in order, without those that the question names. "nearest" is a
+entities: those of the recalled notes' facts, in order, without those that the question names. "Tercet" has
+`Recall.answers` before them, as they are; "Tercet, notes" has not. "nearest" is a
 breadth-first walk from the entity in the question that ranks nothing; "nearest, words" takes the facts of the walk
-whose relations share words with the question first. A hit is any of the answers that the file allows. The data does
+whose relations share words with the question first. A hit is any of the answers that the file allows. A second table
+ranks notes: a hit is one that states the last fact of the chain. The data does
 not come with Tercet: give it with ``--data``, or in ``pathquestion`` of the folder TERCET_DATA.
 
     python benchmarks/paths.py [--limit QUESTIONS] [--data FOLDER] [--json FILE]
@@ -44,16 +46,18 @@ METRICS: Metrics = {
 }
 HOPS = ("2", "3")
 QUESTIONS = 300
+NOTES = f"{TERCET}, notes"
 READ = 50  # notes that are read to name entities
 Fact = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The facts of one knowledge base, and questions over it."""
+    """The facts of one knowledge base, and questions over it: which entity answers, and which fact is the last."""
 
     facts: list[Fact]
     questions: list[Asked]
+    last: list[Asked]
 
 
 def read_base(folder: Path, hops: str, *, limit: int) -> Base:
@@ -61,13 +65,24 @@ def read_base(folder: Path, hops: str, *, limit: int) -> Base:
     lines = (folder / f"{hops}H-kb.txt").read_text().splitlines()
     facts = [(s, r, o) for s, r, o in (map(spelled, line.split("\t")) for line in dict.fromkeys(lines))]
     rows = [line.split("\t") for line in (folder / f"PQ-{hops}H.txt").read_text().splitlines()]
-    questions = []
-    for words, answer, _ in rows[:: max(1, len(rows) // limit)][:limit]:
+    questions, last = [], []
+    for words, answer, path in rows[:: max(1, len(rows) // limit)][:limit]:
         allowed = re.fullmatch(r".*?\((.*)/\)", answer)
         answers = allowed[1].split("/") if allowed else [answer]
         question = spelled(words).replace(" 's", "'s").replace(" ?", "?")
         questions.append(Asked(question, f"{hops} hops", frozenset(map(spelled, answers))))
-    return Base(facts, questions)
+        start, *relations = map(spelled, path.split("#<end>")[0].split("#")[: 2 * int(hops)])
+        last.append(Asked(question, f"{hops} hops", last_facts(facts, start, relations[::2])))
+    return Base(facts, questions, last)
+
+
+def last_facts(facts: Sequence[Fact], start: str, relations: Sequence[str]) -> frozenset[str]:
+    """Returns the places of the facts that the last of some relations stands for, walked from one entity."""
+    ends, places = {start}, list[int]()
+    for relation in relations:
+        places = [place for place, (s, r, _) in enumerate(facts) if s in ends and r == relation]
+        ends = {facts[place][2] for place in places}
+    return frozenset(map(str, places))
 
 
 def spelled(name: str) -> str:
@@ -114,7 +129,7 @@ def by_facts(reader: Reader, facts: Sequence[Fact]) -> Reader:
 
 
 @contextmanager
-def tercet(facts: Sequence[Fact], embedder: Remembering) -> Iterator[Reader]:
+def tercet(facts: Sequence[Fact], embedder: Remembering) -> Iterator[Memory]:
     """A memory of all facts, each in a note of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -123,23 +138,40 @@ def tercet(facts: Sequence[Fact], embedder: Remembering) -> Iterator[Reader]:
         memory.write_many(
             {"text": " ".join(fact), "source": str(place), "facts": [fact]} for place, fact in enumerate(facts)
         )
-        yield lambda question, k: [found.note.source for found in memory.read(question, k=k)]
+        yield memory
 
 
-def ask(comparison: Comparison, base: Base, embedder: Remembering) -> None:
-    """Asks Tercet and the peers."""
+def noted(memory: Memory) -> Reader:
+    """Reads notes."""
+    return lambda question, k: [found.note.source for found in memory.read(question, k=k)]
+
+
+def answered(memory: Memory, facts: Sequence[Fact]) -> Reader:
+    """Reads answers, and behind them the entities of the notes of the same read."""
+
+    def read(question: str, k: int) -> list[str]:
+        recall = memory.read(question, k=READ)
+        others = entities((facts[int(found.note.source)] for found in recall), question)
+        return list(dict.fromkeys([*(answer.name for answer in recall.answers), *others]))[:k]
+
+    return read
+
+
+def ask(comparison: Comparison, notes: Comparison, base: Base, embedder: Remembering) -> None:
+    """Asks Tercet and the peers for entities, and for notes."""
     ids, texts = [str(place) for place in range(len(base.facts))], [" ".join(fact) for fact in base.facts]
     embedder.embed(texts)
     embedder.embed([question.text for question in base.questions])
-    readers = {
-        name: by_facts(reader, base.facts)
-        for name, reader in peers(ids, texts, spoken=texts, embedder=embedder).items()
-    }
+    by_note = peers(ids, texts, spoken=texts, embedder=embedder)
+    readers = {name: by_facts(reader, base.facts) for name, reader in by_note.items()}
     readers["nearest"] = nearest(base.facts, by_words=False)
     readers["nearest, words"] = nearest(base.facts, by_words=True)
-    with tercet(base.facts, embedder) as reader:
-        readers[TERCET] = by_facts(reader, base.facts)
+    with tercet(base.facts, embedder) as memory:
+        by_note[TERCET] = noted(memory)
+        readers[NOTES] = by_facts(by_note[TERCET], base.facts)
+        readers[TERCET] = answered(memory, base.facts)
         comparison.ask(readers, base.questions)
+        notes.ask(by_note, base.last)
 
 
 def _names(question: str, entity: str) -> bool:
@@ -160,18 +192,20 @@ def main(data: Path | None, limit: int, json_path: Path | None) -> None:
     """Runs every arm over both knowledge bases and prints the tables."""
     console = Console()
     folder = data_folder(data, "pathquestion")
-    comparison = Comparison(METRICS, depth=10)
+    comparison, notes = Comparison(METRICS, depth=10), Comparison(METRICS, depth=10)
     embedder = Remembering(MiniLM())
     facts = 0
     for hops in HOPS:
         base = read_base(folder, hops, limit=limit)
         facts += len(base.facts)
-        ask(comparison, base, embedder)
+        ask(comparison, notes, base, embedder)
     comparison.show(console, f"PathQuestion, {facts:,} facts in two stores", by_kind="hit@1")
+    notes.show(console, "The note of the last fact", by_kind="hit@1")
     if json_path is None and limit == QUESTIONS:
         json_path = ROOT / "benchmarks" / "results" / "paths.json"
     gaps = [comparison.against_best(metric) for metric in ("hit@1", "hit@5", "hit@10")]
-    save("paths", comparison, gaps, console=console, data={"facts": facts}, path=json_path)
+    last = {"arms": notes.figures(), "against_best_peer": [notes.against_best(metric) for metric in ("hit@1", "hit@5")]}
+    save("paths", comparison, gaps, console=console, data={"facts": facts, "last_facts": last}, path=json_path)
 
 
 if __name__ == "__main__":

@@ -210,6 +210,7 @@ class Memory(Asking, Extracting, Summarising, Keeping):
                 words,
                 k,
                 among=among,
+                scope=chosen.scope,
                 by=by,
                 as_of=checked_moment(as_of, "as_of"),
                 reranker=self._reranker,
@@ -219,7 +220,8 @@ class Memory(Asking, Extracting, Summarising, Keeping):
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
         every = [(notes[one.num], one) for one in ranked if one.num in notes]
         found = [Recollection(item, one.score, Why(one.votes, one.path)) for item, one in every]
-        return Recall(words, within_budget(found, budget), partial(attend, self._store), ranking.confidence)
+        kept, answers = within_budget(found, budget), ranking.answers if ranked else ()
+        return Recall(words, kept, partial(attend, self._store), ranking.confidence, answers)
 
     def facts(
         self,

@@ -21,6 +21,7 @@ from ..store.store import Store
 from ..store.triplets import best_of_each
 from .arranging import diverse, reranked
 from .asked_time import asked_of, of_that_time, united
+from .chains import Answer, answers, on_the_way
 from .dialogue_rank import in_sessions, later_first, smoothed, spoken, wordiness
 
 __all__ = ["FORMS", "Ranked", "Ranking", "likely", "min_max", "rank", "weighed"]
@@ -33,6 +34,7 @@ _FACTS = 3  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact
 _ALONE = 0.2  # what a note that only the links lead to counts, beside one that words and vectors find too
 _GRAPH_OF_TURNS = 0.2  # adjacency says more in a dialogue than links
+_CHAIN = 2.0  # what the note gains that states the last fact of the chain a question describes
 _TIME = 1.0  # what a note of the asked time gains: as much as all else can give (docs/time.md)
 _TIME_OF_TURNS = 0.5  # in a dialogue the date is that of the session, and says less
 
@@ -49,10 +51,17 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Notes, best first, and how likely any of them is on what was asked: 0..1, or None if nobody can tell."""
+    """What a read found.
+
+    Attributes:
+        found: notes, best first.
+        confidence: how likely any of them is on what was asked: 0..1, or None if nobody can tell.
+        answers: what the facts say, best first.
+    """
 
     found: list[Ranked]
     confidence: float | None
+    answers: Sequence[Answer] = ()
 
 
 def rank(
@@ -61,6 +70,7 @@ def rank(
     k: int,
     *,
     among: Among,
+    scope: str,
     by: Collection[str] = FORMS,
     as_of: str = "",
     reranker: Reranker | None = None,
@@ -73,6 +83,7 @@ def rank(
         question: what is asked.
         k: most notes.
         among: the notes that may come back.
+        scope: of the reader, who decides which relations have one value at a time.
         by: the forms that may vote.
         as_of: what "last week" in the question is relative to, ISO 8601; empty for today.
         reranker: reads the best notes again; None to go without.
@@ -111,6 +122,11 @@ def rank(
         hits["graph"] = store.graph.search(replace(cue, prior=_of_best(prior), seeds=seeds), _DEPTH, among)
     votes = {name: min_max(found) for name, found in hits.items() if found}
     final = _final(prior, hits, turns, question, dialogue=dialogue)
+    ends = answers(store, question, among, scope=scope, as_of=as_of) if {"triplets", "graph"} <= set(by) else []
+    told = on_the_way(store, ends)
+    if told:
+        votes["facts"] = {num: vote for num, (vote, _) in told.items()}
+        final = weighed([(final, 1.0), (votes["facts"], _CHAIN)])
     if within:
         votes["time"] = dict.fromkeys(within, 1.0)
         final = weighed([(final, 1.0), (votes["time"], _TIME_OF_TURNS if dialogue else _TIME)])
@@ -120,11 +136,12 @@ def rank(
     paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
     if "graph" in hits:
         paths |= store.graph.paths(names or seeds, order, among)
+    paths |= {num: path for num, (_, path) in told.items()}
     found = [
         Ranked(num, final[num], {name: vote[num] for name, vote in votes.items() if num in vote}, paths.get(num, ()))
         for num in order
     ]
-    return Ranking(found, confidence)
+    return Ranking(found, confidence, ends)
 
 
 def likely(ranking: Ranking, least: float) -> list[Ranked]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from ..engines.prompt import approximate_tokens, render
 from ..store.errors import InvalidInput
 from ..store.note import Note
+from .chains import Answer
 
 if TYPE_CHECKING:
     from ..engines.attention import Attention
@@ -70,15 +71,23 @@ class Recall(Sequence[Recollection]):
 
     Attributes:
         cue: what was asked.
+        answers: what the facts say, best first: the ends of chains of facts that the question's words describe, each
+            with its way there; empty where no facts lead anywhere.
         confidence: how likely the memory holds anything on it, 0..1, by the nearest note's vector; None without
             vectors of an embedder that was calibrated, as the default one is. It tells questions about other things
             apart; that one detail was never told, it does not notice.
     """
 
     def __init__(
-        self, cue: str, found: Sequence[Recollection], attender: Attender, confidence: float | None = None
+        self,
+        cue: str,
+        found: Sequence[Recollection],
+        attender: Attender,
+        confidence: float | None = None,
+        answers: Sequence[Answer] = (),
     ) -> None:
         self.cue = cue
+        self.answers = tuple(answers)
         self.confidence = confidence
         self._found = tuple(found)
         self._attender = attender
@@ -90,7 +99,7 @@ class Recall(Sequence[Recollection]):
     def __getitem__(self, place: int | slice) -> Recollection | Recall:
         """Returns one recollection, or a shorter recall."""
         if isinstance(place, slice):
-            return Recall(self.cue, self._found[place], self._attender, self.confidence)
+            return Recall(self.cue, self._found[place], self._attender, self.confidence, self.answers)
         return self._found[place]
 
     def __len__(self) -> int:
@@ -109,11 +118,16 @@ class Recall(Sequence[Recollection]):
 
     def of(self, found: Sequence[Recollection]) -> Recall:
         """Returns a recall of these memories instead, for the same question."""
-        return Recall(self.cue, found, self._attender, self.confidence)
+        return Recall(self.cue, found, self._attender, self.confidence, self.answers)
 
     def without(self, ids: Collection[str]) -> Recall:
-        """Returns the recall without some notes."""
-        return self.of([found for found in self._found if found.note.id not in ids])
+        """Returns the recall without some notes, and without answers that rest on no others."""
+        gone = set(ids)
+        answers = [
+            answer for answer in self.answers if not any(gone.issuperset(step.fact.notes) for step in answer.path.steps)
+        ]
+        found = [found for found in self._found if found.note.id not in gone]
+        return Recall(self.cue, found, self._attender, self.confidence, answers)
 
     def reordered(self, scores: Sequence[float]) -> Recall:
         """Returns the recall in the order of other scores, one for each memory, added to its own.
@@ -124,7 +138,9 @@ class Recall(Sequence[Recollection]):
             raise InvalidInput(f"{len(scores)} scores for {len(self)} memories; give one for each")
         both = zip(_even([found.score for found in self]), _even(scores), strict=True)
         added = [replace(found, score=own + other) for found, (own, other) in zip(self, both, strict=True)]
-        return Recall(self.cue, sorted(added, key=lambda found: -found.score), self._attender, self.confidence)
+        return Recall(
+            self.cue, sorted(added, key=lambda found: -found.score), self._attender, self.confidence, self.answers
+        )
 
     def prompt(self, *, budget: int | None = None, count: Callable[[str], int] = approximate_tokens) -> str:
         """Returns the memories as words: one fixed, escaped data block.

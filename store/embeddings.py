@@ -23,6 +23,7 @@ from .statements import insert, numbered, nums_of, rows, run
 __all__ = ["Embeddings"]
 
 _QUESTIONS = 256  # whose vectors are kept
+_PHRASES = 4_096  # likewise
 
 
 class Embeddings(ABC):
@@ -44,6 +45,7 @@ class Embeddings(ABC):
         self.made_by = f"{embedder.name}/{embedder.dimensions}"
         self._staged = threading.local()
         self._asked = lru_cache(_QUESTIONS)(self._vector)
+        self._phrases: dict[str, Vector] = {}
 
     def remembered(self) -> bool:
         """Returns whether the store knows which embedder makes its vectors: this one.
@@ -124,6 +126,18 @@ class Embeddings(ABC):
         vector: Vector = self._asked(question).copy()
         return vector
 
+    def phrases(self, texts: Sequence[str]) -> Vector:
+        """Returns a unit vector for each short text, shape (len(texts), dimensions); those of late are kept.
+
+        What is kept is dropped whenever notes are removed: it may hold words of theirs.
+        """
+        known = self._phrases
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        made = dict(zip(new, self._checked(self._embedder.embed(new), len(new)), strict=True)) if new else {}
+        vectors: Vector = np.stack([made[text] if text in made else known[text] for text in texts])
+        self._phrases = known | made if len(known) + len(made) <= _PHRASES else made
+        return vectors
+
     def _vector(self, question: str) -> Vector:
         vector: Vector = self._checked(self._embedder.embed([question]), 1)[0]
         return vector
@@ -144,6 +158,7 @@ class Embeddings(ABC):
 
     def remove(self, ids: Collection[str]) -> None:
         """Deletes the vectors of notes."""
+        self._phrases = {}
         with self._database.reading() as connection:
             for num in nums_of(connection, ids):
                 run(connection, "DELETE FROM embedding WHERE note = ?", num)

@@ -29,6 +29,7 @@ from .pagerank import personalized_pagerank
 from .progress import applied
 from .schema import change, mention, note, triplet
 from .statements import insert, nums_of, rows, run
+from .ways import Ways, ways_of
 
 __all__ = ["Graph", "Link", "Walk"]
 
@@ -73,6 +74,7 @@ class Walk:
     weights: csr_array
     told_in: npt.NDArray[np.int64]  # per node, how many notes mention it
     labels: dict[tuple[int, int], str]
+    ways: Ways
 
     @cached_property
     def degrees(self) -> npt.NDArray[np.float64]:
@@ -105,6 +107,11 @@ class Walk:
                     before[other] = node
                     queue.append((other, steps + 1))
         return found
+
+    def also(self, node: int) -> list[int]:
+        """Returns the nodes of the full names that a first name may stand for, or of the first name in a full one."""
+        near = self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist()
+        return [other for other in near if self.labels.get((node, other)) == "alias"]
 
     def _told(self, before: dict[int, int], last: int) -> tuple[str, ...]:
         nodes = [last]
@@ -257,6 +264,7 @@ class Graph:
         merged = among.merged()
         edges: dict[tuple[int, int], float] = defaultdict(float)
         labels: dict[tuple[int, int], str] = {}
+        stated: list[tuple[int, str, int]] = []
 
         def link(u: int, v: int, weight: float, label: str = "") -> None:
             edges[u, v] += weight
@@ -281,14 +289,15 @@ class Graph:
                     surfaces.append(merged.get(name, surface))
                 link(place[num], names[name], _MENTION)
             facts = (
-                select(triplet.c.s, triplet.c.relation, triplet.c.o)
+                select(triplet.c.s, triplet.c.relation, triplet.c.o, triplet.c.r)
                 .join(note, note.c.num == triplet.c.note)
                 .where(*among.conditions)
                 .order_by(triplet.c.note, triplet.c.num)
             )
-            for s, relation, o in connection.execute(facts):
+            for s, relation, o, folded in connection.execute(facts):
                 if s in names and o in names and names[s] != names[o]:
                     link(names[s], names[o], _FACT, relation)
+                    stated.append((names[s], folded, names[o]))
         for short, full in _aliases(names):
             if names[short] == names[full]:
                 continue
@@ -298,7 +307,8 @@ class Graph:
         weights = coo_array((list(edges.values()), (rows, columns)), shape=(size, size)).tocsr()
         weights.sort_indices()
         mentioned = weights.indices[: weights.indptr[len(nums)]]
-        return Walk(nums, names, surfaces, weights, np.bincount(mentioned, minlength=size), labels)
+        told_in = np.bincount(mentioned, minlength=size)
+        return Walk(nums, names, surfaces, weights, told_in, labels, ways_of(stated, size))
 
 
 def _place(nums: npt.NDArray[np.int64], num: int) -> int | None:

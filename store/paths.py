@@ -24,7 +24,7 @@ from .patterns import Hop, Pattern, parse
 from .schema import note, triplet
 from .triplets import Triplets
 
-__all__ = ["Path", "Paths", "Step", "follow"]
+__all__ = ["Path", "Paths", "Step", "follow", "onward"]
 
 _FAN = 200  # facts of one name in one step
 _WIDE = 2_000  # facts in one step, and chains that are kept while they grow
@@ -76,6 +76,14 @@ class Path:
     def notes(self) -> tuple[str, ...]:
         """The ids of the notes that support it, those of the first step first."""
         return tuple(dict.fromkeys(id for step in self.steps for id in step.fact.notes))
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The names and relations in turn; a relation that is walked backward begins with an arrow."""
+        parts = [self.steps[0].source]
+        for step in self.steps:
+            parts += [f"← {step.fact.relation}" if step.backward else step.fact.relation, step.target]
+        return tuple(parts)
 
     def __str__(self) -> str:
         """Returns one line for people: ``Ada ←daughter of— Mia —lives in→ Lisbon``."""
@@ -156,6 +164,30 @@ def follow(
     return Paths(best[:limit], cut=search.cut or len(best) > limit)
 
 
+def onward(
+    database: Database,
+    triplets: Triplets,
+    names: Sequence[str],
+    hop: Hop,
+    among: Among,
+    *,
+    scope: str,
+    as_of: str = "",
+) -> list[Step]:
+    """Returns the steps that one hop takes from some names; of one name at most 200, the surest and newest.
+
+    Args:
+        database: where the triplets are.
+        triplets: what knows which facts hold.
+        names: folded.
+        hop: which relation, and which way.
+        among: the notes that may support the facts.
+        scope: of the reader, who decides which relations have one value at a time.
+        as_of: what was true at this moment; empty for now.
+    """
+    return _Search(database, triplets, among, scope, as_of, superseded=False).steps(hop, names) if names else []
+
+
 Chain = tuple[Step, ...]
 
 
@@ -199,9 +231,9 @@ class _Search:
     def _first(self, hop: Hop, left: str, right: str) -> list[Step]:
         """Returns the steps that fit one part of the pattern alone."""
         if left or not right:
-            return self._steps(hop, [left] if left else None, right)
+            return self.steps(hop, [left] if left else None, right)
         turned = Pattern(("", ""), (hop,)).backwards().hops[0]
-        return [_turned(step) for step in self._steps(turned, [right], left)]
+        return [_turned(step) for step in self.steps(turned, [right], left)]
 
     def _grown(self, chains: Sequence[Chain], hop: Hop, target: str) -> list[Chain]:
         """Returns the chains with one more step at their end."""
@@ -209,7 +241,7 @@ class _Search:
             return []
         names = dict.fromkeys(_folded(chain[-1].target) for chain in chains)
         onward: dict[str, list[Step]] = defaultdict(list)
-        for step in self._steps(hop, list(names), target):
+        for step in self.steps(hop, list(names), target):
             onward[_folded(step.source)].append(step)
         grown: list[Chain] = []
         for chain in chains:
@@ -223,7 +255,7 @@ class _Search:
                 grown.append((*chain, step))
         return grown
 
-    def _steps(self, hop: Hop, sources: Sequence[str] | None, target: str) -> list[Step]:
+    def steps(self, hop: Hop, sources: Sequence[str] | None, target: str = "") -> list[Step]:
         """Returns the facts that lead from one of these names (None: any) to a name (empty: any)."""
         found: list[Step] = []
         for near, far in _ways(hop):

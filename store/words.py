@@ -17,7 +17,7 @@ from .progress import applied
 from .schema import note
 from .statements import nums_of
 
-__all__ = ["TERMS_LIMIT", "Words", "telling"]
+__all__ = ["STOP", "TERMS_LIMIT", "Words", "telling"]
 
 TERMS_LIMIT = 64
 """Most words of a question that are looked up; BM25 gains nothing from more, and time grows with each."""
@@ -25,7 +25,7 @@ _BYTES_LIMIT = 4_096
 _WEIGHTS = {"day": 1.0, "speaker": 1.0, "body": 1.0, "previous": 0.5}
 
 # Function words say nothing of what is sought, and match nearly every turn.
-_STOP = frozenset(
+STOP = frozenset(
     "a an and are as at be been but by can could d did do does doing for from had has have he her hers him his how i "
     "if in into is it its ll m me my of on or our s she should so t than that the their them then there these they "
     "this those to us ve was we were what when where which who whom whose why will with would you your".split()
@@ -117,7 +117,7 @@ def telling(question: str) -> list[str]:
     """
     short = question.encode()[:_BYTES_LIMIT].decode(errors="ignore")
     words = list(dict.fromkeys(word.casefold() for word in words_of(short)))
-    return ([word for word in words if word not in _STOP] or words)[:TERMS_LIMIT]
+    return ([word for word in words if word not in STOP] or words)[:TERMS_LIMIT]
 
 
 def _is_unspaced(character: str) -> bool:
