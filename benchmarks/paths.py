@@ -72,7 +72,8 @@ def read_base(folder: Path, hops: str, *, limit: int) -> Base:
         question = spelled(words).replace(" 's", "'s").replace(" ?", "?")
         questions.append(Asked(question, f"{hops} hops", frozenset(map(spelled, answers))))
         start, *relations = map(spelled, path.split("#<end>")[0].split("#")[: 2 * int(hops)])
-        last.append(Asked(question, f"{hops} hops", last_facts(facts, start, relations[::2])))
+        if stating := last_facts(facts, start, relations[::2]):
+            last.append(Asked(question, f"{hops} hops", stating))
     return Base(facts, questions, last)
 
 

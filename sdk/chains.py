@@ -4,6 +4,7 @@
 fits "wife", and then one fits "job": what stands at the end is the answer. A phrase fits a relation by the cosine of
 their vectors, or by the words they share. Every step uses up some words of the question, and the chain that explains
 most of them best wins (a beam search). It rests on the facts themselves: where they lead nowhere, no words help.
+Facts that rules guessed are not walked: their relations are as many as their sentences.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ..store.paths import Path, Step, onward
 from ..store.patterns import Hop
 from ..store.statements import nums_of
 from ..store.store import Store
-from ..store.ways import Way
+from ..store.ways import SURE, Way
 from ..store.words import STOP
 from .wording import Wording, wordings
 
@@ -42,14 +43,13 @@ _AGAINST = 0.15  # cost of reading a fact the other way: whose child, for "child
 _STEPS = 4
 _BEAM = 48  # sequences of relations
 _READINGS = 3  # of them whose facts are looked up
-_SURE = 0.3  # score of a chain that counts in full
+_FULL = 0.3  # score of a chain that counts in full
 _WAYSIDE = 0.25  # what a note on the way counts beside that at the end
 _CHAINS = 64  # of one such sequence
 _NAMES = 64  # from which one step is taken
 _MOST = 10  # answers
 _MISSPELT = 20_000  # names; among more, nobody looks for what a misspelt one may have meant
-_ENDINGS = re.compile(r"(?:ing|ies|es|ed|e|s|y)$")
-_SHORT = 4  # letters
+_ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ies|es|ed|e|s|y)$")
 
 _Walked = tuple[Way, ...]
 _Chain = tuple[Step, ...]
@@ -91,6 +91,8 @@ def answers(store: Store, question: str, among: Among, *, scope: str, as_of: str
         as_of: what was true at this moment; empty for now.
     """
     walk = store.graph.walk(among)
+    if not walk.ways.relations:
+        return []
     meant = [one for wording, starts in _begun(question, walk) for one in _Beam(store, walk, wording).meant(starts)]
     meant.sort(key=lambda one: -one.fit)
     found: dict[str, Answer] = {}
@@ -108,9 +110,8 @@ def on_the_way(store: Store, ends: Sequence[Answer]) -> dict[int, tuple[float, t
         for answer in ends:
             steps = answer.path.steps
             for place in reversed(range(len(steps))) if len(steps) > 1 else ():
-                vote = min(1.0, answer.score / max(_SURE, ends[0].score)) * (
-                    1.0 if place == len(steps) - 1 else _WAYSIDE
-                )
+                share = 1.0 if place == len(steps) - 1 else _WAYSIDE
+                vote = share * answer.score / max(_FULL, ends[0].score)
                 for num in nums_of(connection, steps[place].fact.notes):
                     if vote > found.get(num, (0.0,))[0]:
                         found[num] = vote, replace(answer.path, steps=steps[: place + 1]).told
@@ -199,7 +200,8 @@ def _resolved(store: Store, meant: _Meant, among: Among, scope: str, as_of: str)
         hop = Hop(relation, "<" if backward else ">")
         steps: dict[str, list[Step]] = defaultdict(list)
         for step in onward(store.database, store.triplets, names, hop, among, scope=scope, as_of=as_of):
-            steps[_folded(step.source)].append(step)
+            if step.fact.confidence >= SURE:
+                steps[_folded(step.source)].append(step)
         chains = [
             (*chain, step)
             for chain in chains
@@ -228,7 +230,7 @@ def _shared(phrase: str, relation: str) -> float:
 @lru_cache(maxsize=1 << 12)
 def _stems(text: str) -> frozenset[str]:
     words = [word for word in words_of(text.replace("_", " ")) if word not in STOP]
-    return frozenset(_ENDINGS.sub("", word) if len(word) > _SHORT else word.removesuffix("s") for word in words)
+    return frozenset(_ENDINGS.sub("", word) for word in words)
 
 
 def _folded(name: str) -> str:

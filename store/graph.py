@@ -29,7 +29,7 @@ from .pagerank import personalized_pagerank
 from .progress import applied
 from .schema import change, mention, note, triplet
 from .statements import insert, nums_of, rows, run
-from .ways import Ways, ways_of
+from .ways import SURE, Ways, ways_of
 
 __all__ = ["Graph", "Link", "Walk"]
 
@@ -289,15 +289,16 @@ class Graph:
                     surfaces.append(merged.get(name, surface))
                 link(place[num], names[name], _MENTION)
             facts = (
-                select(triplet.c.s, triplet.c.relation, triplet.c.o, triplet.c.r)
+                select(triplet.c.s, triplet.c.relation, triplet.c.o, triplet.c.r, triplet.c.confidence)
                 .join(note, note.c.num == triplet.c.note)
                 .where(*among.conditions)
                 .order_by(triplet.c.note, triplet.c.num)
             )
-            for s, relation, o, folded in connection.execute(facts):
+            for s, relation, o, folded, confidence in connection.execute(facts):
                 if s in names and o in names and names[s] != names[o]:
                     link(names[s], names[o], _FACT, relation)
-                    stated.append((names[s], folded, names[o]))
+                    if confidence >= SURE:
+                        stated.append((names[s], folded, names[o]))
         for short, full in _aliases(names):
             if names[short] == names[full]:
                 continue

@@ -1,4 +1,4 @@
-"""Facts as steps between the names of a graph, each to be walked both ways, in three arrays."""
+"""Sure facts as steps between the names of a graph, each to be walked both ways, in three arrays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Way", "Ways", "ways_of"]
+__all__ = ["SURE", "Way", "Ways", "ways_of"]
 
+SURE = 0.7
+"""Confidence of a fact that is walked: what a caller states or a model reads has more, what rules guess has less."""
 Way = tuple[str, bool]
 """A folded relation, and whether it is walked against its facts, from object to subject."""
 _MOST = 1_000  # steps from one name that are looked at: what is linked to all says nothing of one

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from benchmarks import paths
 from benchmarks.comparison import TERCET
+from benchmarks.peers import Remembering
 from click.testing import CliRunner
 from factories import HashEmbedder  # type: ignore[import-not-found]
 
@@ -40,6 +41,20 @@ def test_entities_come_in_order_without_what_the_question_names(folder: Path) ->
     assert paths.entities(base.facts[:2], "who is ada b's husband?") == ["william k", "england"]
 
 
+def test_the_last_facts_are_those_that_the_relations_lead_to(folder: Path) -> None:
+    base = paths.read_base(folder, "2", limit=10)
+    assert paths.last_facts(base.facts, "ada b", ["spouse", "nationality"]) == {"1"}
+    assert [asked.evidence for asked in base.last] == [{"1"}]  # of x there is no fact
+
+
+def test_answers_stand_before_what_the_notes_name(folder: Path) -> None:
+    facts = [("ada b", "spouse", "william k"), ("william k", "nationality", "england"), ("zoe", "religion", "islam")]
+    with paths.tercet(facts, Remembering(HashEmbedder())) as memory:
+        question = "what is the nationality of ada b's spouse?"
+        assert paths.answered(memory, facts)(question, 2) == ["england", "william k"]
+        assert paths.noted(memory)(question, 1) == ["1"]
+
+
 def test_the_walk_reaches_what_the_question_does_not_name(folder: Path) -> None:
     base = paths.read_base(folder, "2", limit=10)
     walk = paths.nearest(base.facts, by_words=False)
@@ -55,8 +70,11 @@ def test_it_runs_every_arm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     result = CliRunner().invoke(paths.main, ["--data", str(folder), "--json", str(out)])
     assert result.exit_code == 0, result.output
     found = json.loads(out.read_text())
+    last = found["data"].pop("last_facts")
     assert found["data"] == {"facts": 6, "questions": {"2 hops": 2, "3 hops": 2}}
     assert found["arms"][TERCET]["all"]["hit@5"] == 0.5
+    assert found["arms"][paths.NOTES]["all"]["hit@5"] == 0.5
+    assert last["arms"][TERCET]["all"]["hit@5"] == 1.0
 
 
 @pytest.mark.data
