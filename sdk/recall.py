@@ -21,6 +21,7 @@ __all__ = ["Recall", "Recollection", "Why"]
 Attender = Callable[[Sequence[Note], "Bias", Any, Any], AbstractContextManager["Attention"]]
 
 _TEMPERATURE = 0.25  # of scores whose best is 1 (docs/attention.md)
+_LEAST = math.exp(-4)  # that a recall without any confidence is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +114,18 @@ class Recall(Sequence[Recollection]):
 
     @property
     def bias(self) -> tuple[float, ...]:
-        """How loud each memory is in attention: the logarithm of its part of one, the larger the better it fits.
+        """How loud each memory is in attention: the logarithm of its part, the larger the better it fits.
 
-        The parts are the softmax of the scores, the best score being 1, at a temperature of 0.25: what fits not at
-        all is at most 4 quieter than the best. Alike for all, as the engine has it, they would be minus log N.
+        Parts are the softmax of the scores, the best being 1, at a temperature of 0.25; together they are as much as
+        the recall's confidence, or one where it has none. So no part is over 4 quieter than the best, nor all
+        together over 4 quieter than one. Alike for all, as the engine has it, it would be minus log N.
         """
         best = max((found.score for found in self), default=0.0)
         scores = [found.score / best / _TEMPERATURE if best > 0 else 0.0 for found in self]
         top = max(scores, default=0.0)
         whole = top + math.log(sum(math.exp(score - top) for score in scores)) if scores else 0.0
-        return tuple(score - whole for score in scores)
+        sure = math.log(max(1.0 if self.confidence is None else self.confidence, _LEAST))
+        return tuple(score - whole + sure for score in scores)
 
     def of(self, found: Sequence[Recollection]) -> Recall:
         """Returns a recall of these memories instead, for the same question."""

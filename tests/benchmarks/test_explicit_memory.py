@@ -99,8 +99,10 @@ def test_it_runs_on_any_model(tmp_path: Path) -> None:
 def test_the_temperature_that_recalls_use_is_one_of_those_measured() -> None:
     notes = cases(1)[0].notes
     recall = recall_of(cases(1)[0].question, notes, len(notes))
-    assert memory_bias.bias(recall, 0.25) == pytest.approx(recall.bias)
-    assert memory_bias.bias(recall, math.inf) == pytest.approx([-math.log(len(recall))] * len(recall))
+    assert recall.confidence is not None
+    sure = math.log(recall.confidence)
+    assert [one + sure for one in memory_bias.bias(recall, 0.25)] == pytest.approx(recall.bias)
+    assert memory_bias.biases(recall)["alike"] == pytest.approx([-math.log(len(recall))] * len(recall))
 
 
 @pytest.mark.slow
@@ -110,4 +112,4 @@ def test_loudness_is_measured_at_every_temperature(tmp_path: Path) -> None:
     assert done.exit_code == 0
     right = json.loads((tmp_path / "out.json").read_text())["right"]
     assert len(right) == 10
-    assert {len(row) for row in right.values()} == {len(memory_bias.TEMPERATURES)}
+    assert {len(row) for row in right.values()} == {len(memory_bias.TEMPERATURES) + 2}

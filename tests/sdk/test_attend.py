@@ -195,4 +195,7 @@ def test_what_fits_alike_is_as_loud_and_nothing_is_silent(ada: Memory) -> None:
     alike = recall.of([replace(found, score=0.0) for found in recall])
     assert alike.bias == pytest.approx([-math.log(3)] * 3)
     assert recall[:1].bias == (0.0,)
+    for confidence, heard in ((1.0, 1.0), (0.3, 0.3), (0.0, math.exp(-4))):
+        unsure = Recall(recall.cue, list(recall), lambda *_: None, confidence)  # type: ignore[arg-type]
+        assert sum(map(math.exp, unsure.bias)) == pytest.approx(heard)
     assert recall[:0].bias == ()
