@@ -14,24 +14,22 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from ..engines.entities import names as names_in
-from ..store.aliases import one_name
 from ..store.form import Among
 from ..store.graph import Walk
 from ..store.likeness import spelt_like
 from ..store.names import fold, words_of
-from ..store.paths import Path, Step, onward
-from ..store.patterns import Hop
+from ..store.note import Fact
+from ..store.paths import Key, Path, Step, key_of, stated
 from ..store.statements import nums_of
 from ..store.store import Store
 from ..store.ways import SURE, Way
 from ..store.words import STOP
-from .wording import Wording, wordings
+from .wording import LONGEST_PHRASE, Wording, wordings
 
 __all__ = ["Answer", "answers", "on_the_way"]
 
@@ -47,8 +45,11 @@ _FULL = 0.3  # score of a chain that counts in full
 _WAYSIDE = 0.25  # what a note on the way counts beside that at the end
 _CHAINS = 64  # of one such sequence
 _NAMES = 64  # from which one step is taken
+_LOOKED_UP = 256  # facts of one step of one sequence
+_COMPARED = 512  # relations whose vectors are made for one name; of a hub's others only the words count
 _MOST = 10  # answers
 _MISSPELT = 20_000  # names; among more, nobody looks for what a misspelt one may have meant
+_UNKNOWN = 3  # names that are looked for so
 _ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ies|es|ed|e|s|y)$")
 
 _Walked = tuple[Way, ...]
@@ -73,9 +74,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Meant:
-    """Relations that a question may mean, one after the other, from names that it may mean."""
+    """Relations that a question may mean, one after the other, from the nodes of names that it may mean."""
 
-    starts: tuple[str, ...]
+    starts: tuple[int, ...]
     walked: _Walked
     fit: float
 
@@ -96,10 +97,10 @@ def answers(store: Store, question: str, among: Among, *, scope: str, as_of: str
     meant = [one for wording, starts in _begun(question, walk) for one in _Beam(store, walk, wording).meant(starts)]
     meant.sort(key=lambda one: -one.fit)
     found: dict[str, Answer] = {}
-    for one in (one for one in meant[:_READINGS] if one.fit > meant[0].fit / 2):
-        for chain in _resolved(store, one, among, scope, as_of):
-            name = chain[-1].target
-            found.setdefault(_folded(name), Answer(name, one.fit, Path(chain, (name,))))
+    likely = [one for one in meant[:_READINGS] if one.fit > meant[0].fit / 2]
+    for one, chain in _resolved(store, walk, likely, among, scope, as_of):
+        name = chain[-1].target
+        found.setdefault(_folded(name), Answer(name, one.fit, Path(chain, (name,))))
     return list(found.values())[:_MOST]
 
 
@@ -123,7 +124,8 @@ def _begun(question: str, walk: Walk) -> Iterator[tuple[Wording, list[int]]]:
     meant: Mapping[str, int] = walk.names
     found = wordings(question, meant)
     if not found and len(walk.names) <= _MISSPELT:
-        near = {fold(surface): spelt_like(fold(surface), walk.names) for surface in names_in(question)}
+        unknown = [name for name in map(fold, names_in(question)) if name not in walk.names][:_UNKNOWN]
+        near = {name: spelt_like(name, walk.names) for name in unknown}
         meant = {name: walk.names[others[0]] for name, others in near.items() if others}
         found = wordings(question, meant)
     for wording in found:
@@ -136,14 +138,19 @@ class _Beam:
     def __init__(self, store: Store, walk: Walk, wording: Wording) -> None:
         self._vectors = store.vectors
         self._walk = walk
-        self._phrases = wording.phrases
         self._skipped = wording.skipped
+        self._ends = [phrase.end for phrase in wording.phrases]
+        self._starts = np.array([phrase.start for phrase in wording.phrases])
+        self._texts = [text for phrase in wording.phrases for text in (phrase.text, phrase.asked or phrase.text)]
+        self._stems = [_stems(text) for text in self._texts]
         # of so many relations, either way, chance alone makes one as like as this
         self._even = _UNLIKE + _SPREAD * math.sqrt(2 * math.log(2 * max(1, len(walk.ways.relations))))
         self._likeness: dict[str, npt.NDArray[np.float64]] = {}  # relation -> of each phrase
 
     def meant(self, starts: Sequence[int]) -> list[_Meant]:
         """Returns the sequences of relations that explain more than they leave open."""
+        if _STEPS * (1 - self._even) < _LEFT * (self._skipped(0) - _STEPS * LONGEST_PHRASE):
+            return []  # no chain can explain so many words
         states: dict[tuple[_Walked, int], float] = {((), 0): 0.0}
         reached: dict[_Walked, Sequence[int]] = {(): starts}
         best: dict[_Walked, float] = {}
@@ -153,63 +160,106 @@ class _Beam:
                 whole = fit - _LEFT * self._skipped(place)
                 if whole > best.get(walked, 0.0):
                     best[walked] = whole
-        names = tuple(self._walk.surfaces[node - len(self._walk.nums)] for node in starts)
-        return [_Meant(tuple(map(_folded, names)), walked, fit) for walked, fit in best.items()]
+        return [_Meant(tuple(starts), walked, fit) for walked, fit in best.items()]
 
     def _grown(
         self, states: Mapping[tuple[_Walked, int], float], reached: dict[_Walked, Sequence[int]]
     ) -> dict[tuple[_Walked, int], float]:
         """Returns the best states with one more step, and notes down which nodes they reach."""
-        onward = {walked: self._walk.ways.onward(reached[walked]) for walked in {walked for walked, _ in states}}
+        onward = {walked: self._walk.ways.onward(reached[walked]) for walked in {walked: 0 for walked, _ in states}}
         self._compare({relation for ways in onward.values() for relation, _ in ways})
+        gains = {walked: self._gains(walked, ways, len(reached[walked])) for walked, ways in onward.items()}
         grown: dict[tuple[_Walked, int], float] = {}
         for (walked, place), fit in states.items():
-            for way, targets in onward[walked].items():
-                if walked and way == (walked[-1][0], not walked[-1][1]):
-                    continue  # back to all that have the same
-                cost = self._even + (_AGAINST if way[1] != _told_of_the_object(way[0]) else 0.0)
-                cost += _FAN * math.log(max(1.0, len(targets) / len(reached[walked])))
-                for phrase, likeness in zip(self._phrases, self._likeness[way[0]].tolist(), strict=True):
-                    if phrase.start >= place and likeness >= _LEAST:
-                        key = (*walked, way), phrase.end
-                        new = fit + likeness - cost - _LEFT * self._skipped(place, phrase.start)
-                        grown[key] = max(new, grown.get(key, new))
+            passed = [self._skipped(place, start) for start in self._starts.tolist()]
+            fits = fit + gains[walked] - _LEFT * np.array(passed)
+            fits[:, self._starts < place] = -np.inf
+            ways = list(onward[walked])
+            for at in _greatest(fits.ravel(), _BEAM * LONGEST_PHRASE):  # as many phrases end at one word
+                way, phrase = divmod(at, len(self._ends))
+                key = (*walked, ways[way]), self._ends[phrase]
+                new = float(fits[way, phrase])
+                grown[key] = max(new, grown.get(key, new))
         best = dict(sorted(grown.items(), key=lambda pair: -pair[1])[:_BEAM])
         for walked, _ in best:
             reached[walked] = onward[walked[:-1]][walked[-1]][:_NAMES].tolist()
         return best
 
+    def _gains(
+        self, walked: _Walked, ways: Mapping[Way, npt.NDArray[np.int32]], reached: int
+    ) -> npt.NDArray[np.float64]:
+        """Returns what each way gains as the meaning of each phrase, less what it costs: (ways, phrases)."""
+        gains = np.full((len(ways), len(self._ends)), -np.inf)
+        for place, (way, targets) in enumerate(ways.items()):
+            if walked and way == (walked[-1][0], not walked[-1][1]):
+                continue  # back to all that have the same
+            cost = self._even + (_AGAINST if way[1] != _told_of_the_object(way[0]) else 0.0)
+            cost += _FAN * math.log(max(1.0, len(targets) / reached))
+            likeness = self._likeness[way[0]]
+            gains[place] = np.where(likeness >= _LEAST, likeness - cost, -np.inf)
+        return gains
+
     def _compare(self, relations: Collection[str]) -> None:
         """Works out how well each phrase fits some relations: by their vectors, or by the words they share."""
         new = sorted(relation for relation in relations if relation not in self._likeness)
-        texts = [text for phrase in self._phrases for text in (phrase.text, phrase.asked or phrase.text)]
         if not new:
             return
-        shared = np.array([[_shared(text, relation) for text in texts] for relation in new])
-        if self._vectors:
-            vectors = self._vectors.phrases([*texts, *(relation.replace("_", " ") for relation in new)])
-            shared = np.maximum(shared, vectors[len(texts) :] @ vectors[: len(texts)].T)
-        self._likeness |= zip(new, shared.reshape(len(new), len(self._phrases), 2).max(axis=2), strict=True)
+        like = np.array([[_shared(stems, own) for stems in self._stems] for own in map(_stems, new)])
+        if self._vectors and (few := new[: max(0, _COMPARED - len(self._likeness))]):
+            vectors = self._vectors.phrases([*self._texts, *(relation.replace("_", " ") for relation in few)])
+            count = len(self._texts)
+            like[: len(few)] = np.maximum(like[: len(few)], vectors[count:] @ vectors[:count].T)
+        self._likeness |= zip(new, like.reshape(len(new), len(self._ends), 2).max(axis=2), strict=True)
 
 
-def _resolved(store: Store, meant: _Meant, among: Among, scope: str, as_of: str) -> list[_Chain]:
-    """Returns the chains of facts that hold, the surest first; those that come back to where they were are last."""
-    names: list[str] = [one_name(among.merged(), name) for name in meant.starts]
-    chains: list[_Chain] = [()]
+def _greatest(values: npt.NDArray[np.float64], count: int) -> list[int]:
+    """Returns the places of the greatest finite values, in order of their places."""
+    finite = np.flatnonzero(values > -np.inf)
+    if len(finite) > count:
+        finite = np.sort(finite[np.argpartition(-values[finite], count)[:count]])
+    return [int(place) for place in finite]
+
+
+def _resolved(
+    store: Store, walk: Walk, meant: Sequence[_Meant], among: Among, scope: str, as_of: str
+) -> Iterator[tuple[_Meant, _Chain]]:
+    """Yields the chains of facts that hold, in order of what is meant, then the surest first.
+
+    Those that come back to where they were are last.
+    """
+    steps = [_steps(walk, one) for one in meant]
+    facts: dict[Key, list[Fact]] = defaultdict(list)
+    wanted = {key for levels in steps for level in levels for key in level}
+    for fact in stated(store.database, store.triplets, wanted, among, scope=scope, as_of=as_of):
+        if fact.confidence >= SURE:
+            facts[key_of(fact)].append(fact)
+    for one, levels in zip(meant, steps, strict=True):
+        chains: list[_Chain] = [()]
+        for (_, backward), level in zip(one.walked, levels, strict=True):
+            onward: dict[str, list[Step]] = defaultdict(list)
+            for step in (Step(fact, backward) for key in level for fact in facts[key]):
+                onward[_folded(step.source)].append(step)
+            names = [_folded(walk.surface(node)) for node in one.starts]
+            chains = [
+                (*chain, step)
+                for chain in chains
+                for name in ([_folded(chain[-1].target)] if chain else names)
+                for step in onward[name]
+            ][:_CHAINS]
+        chains.sort(key=lambda chain: (_returns(chain), -Path(chain, ()).confidence))
+        yield from ((one, chain) for chain in chains)
+
+
+def _steps(walk: Walk, meant: _Meant) -> list[list[Key]]:
+    """Returns the facts that each step of a sequence may use, whether they hold or not."""
+    nodes: Sequence[int] = meant.starts
+    found: list[list[Key]] = []
     for relation, backward in meant.walked:
-        hop = Hop(relation, "<" if backward else ">")
-        steps: dict[str, list[Step]] = defaultdict(list)
-        for step in onward(store.database, store.triplets, names, hop, among, scope=scope, as_of=as_of):
-            if step.fact.confidence >= SURE:
-                steps[_folded(step.source)].append(step)
-        chains = [
-            (*chain, step)
-            for chain in chains
-            for name in ([_folded(chain[-1].target)] if chain else names)
-            for step in steps[name]
-        ][:_CHAINS]
-        names = list(dict.fromkeys(_folded(chain[-1].target) for chain in chains))
-    return sorted(chains, key=lambda chain: (_returns(chain), -Path(chain, ()).confidence))
+        pairs = walk.ways.along(nodes, (relation, backward), _LOOKED_UP // max(1, len(nodes)))
+        named = [(_folded(walk.surface(near)), _folded(walk.surface(far))) for near, far in pairs]
+        found.append([(far, relation, near) if backward else (near, relation, far) for near, far in named])
+        nodes = list(dict.fromkeys(far for _, far in pairs))[:_NAMES]
+    return found
 
 
 def _returns(chain: _Chain) -> bool:
@@ -221,14 +271,13 @@ def _told_of_the_object(relation: str) -> bool:
     return relation.endswith(" of")
 
 
-def _shared(phrase: str, relation: str) -> float:
-    """Returns the share of words that two phrases have in common, whatever their endings: 0..1."""
-    left, right = _stems(phrase), _stems(relation)
-    return 2 * len(left & right) / (len(left) + len(right)) if left and right else 0.0
+def _shared(left: Collection[str], right: Collection[str]) -> float:
+    """Returns the share of stems that two phrases have in common: 0..1."""
+    return 2 * len(set(left) & set(right)) / (len(left) + len(right)) if left and right else 0.0
 
 
-@lru_cache(maxsize=1 << 12)
 def _stems(text: str) -> frozenset[str]:
+    """Returns the telling words of a phrase without their endings."""
     words = [word for word in words_of(text.replace("_", " ")) if word not in STOP]
     return frozenset(_ENDINGS.sub("", word) for word in words)
 

@@ -14,10 +14,11 @@ from itertools import accumulate
 from ..store.names import fold
 from ..store.words import STOP
 
-__all__ = ["Phrase", "Wording", "wordings"]
+__all__ = ["LONGEST_PHRASE", "Phrase", "Wording", "wordings"]
 
 _LONGEST_NAME = 12  # words
-_LONGEST_PHRASE = 4
+LONGEST_PHRASE = 4
+"""Words of one."""
 _WORDS = 60  # of a question
 _STARTS = 3  # names
 _BREAK = re.compile(r"['’]s\b|[,;:?!()]")  # no phrase goes across: "father's mother" is two
@@ -110,7 +111,7 @@ def _beside(name: str, words: Sequence[str], breaks: Sequence[bool], start: int,
     phrases = []
     for low, high in ((end, len(words)), (0, start)):
         for first in range(low, high):
-            for last in range(first, min(high, first + _LONGEST_PHRASE)):
+            for last in range(first, min(high, first + LONGEST_PHRASE)):
                 if last > first and breaks[last]:
                     break
                 if not _whole(words, breaks, first, last, high):

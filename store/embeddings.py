@@ -135,7 +135,8 @@ class Embeddings(ABC):
         new = [text for text in dict.fromkeys(texts) if text not in known]
         made = dict(zip(new, self._checked(self._embedder.embed(new), len(new)), strict=True)) if new else {}
         vectors: Vector = np.stack([made[text] if text in made else known[text] for text in texts])
-        self._phrases = known | made if len(known) + len(made) <= _PHRASES else made
+        if made and self._phrases is known:  # else somebody else's are newer, or notes were removed meanwhile
+            self._phrases = known | made if len(known) + len(made) <= _PHRASES else made
         return vectors
 
     def _vector(self, question: str) -> Vector:

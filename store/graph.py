@@ -108,6 +108,10 @@ class Walk:
                     queue.append((other, steps + 1))
         return found
 
+    def surface(self, node: int) -> str:
+        """Returns the name of a node as written, or as names that are one are shown."""
+        return self.surfaces[node - len(self.nums)]
+
     def also(self, node: int) -> list[int]:
         """Returns the nodes of the full names that a first name may stand for, or of the first name in a full one."""
         near = self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist()

@@ -24,11 +24,12 @@ from .patterns import Hop, Pattern, parse
 from .schema import note, triplet
 from .triplets import Triplets
 
-__all__ = ["Path", "Paths", "Step", "follow", "onward"]
+__all__ = ["Path", "Paths", "Step", "follow", "key_of", "stated"]
 
 _FAN = 200  # facts of one name in one step
 _WIDE = 2_000  # facts in one step, and chains that are kept while they grow
 _BATCH = 500
+Key = tuple[str, str, str]
 _SAID = triplet.join(note, note.c.num == triplet.c.note)
 
 
@@ -164,28 +165,20 @@ def follow(
     return Paths(best[:limit], cut=search.cut or len(best) > limit)
 
 
-def onward(
-    database: Database,
-    triplets: Triplets,
-    names: Sequence[str],
-    hop: Hop,
-    among: Among,
-    *,
-    scope: str,
-    as_of: str = "",
-) -> list[Step]:
-    """Returns the steps that one hop takes from some names; of one name at most 200, the surest and newest.
+def stated(
+    database: Database, triplets: Triplets, wanted: Collection[Key], among: Among, *, scope: str, as_of: str = ""
+) -> list[Fact]:
+    """Returns those of some facts that hold, a few queries for all of them.
 
     Args:
         database: where the triplets are.
         triplets: what knows which facts hold.
-        names: folded.
-        hop: which relation, and which way.
+        wanted: folded subject, relation and object of each; names that are one are given as the one they are shown as.
         among: the notes that may support the facts.
         scope: of the reader, who decides which relations have one value at a time.
         as_of: what was true at this moment; empty for now.
     """
-    return _Search(database, triplets, among, scope, as_of, superseded=False).steps(hop, names) if names else []
+    return _Search(database, triplets, among, scope, as_of, superseded=False).facts(wanted)
 
 
 Chain = tuple[Step, ...]
@@ -231,9 +224,9 @@ class _Search:
     def _first(self, hop: Hop, left: str, right: str) -> list[Step]:
         """Returns the steps that fit one part of the pattern alone."""
         if left or not right:
-            return self.steps(hop, [left] if left else None, right)
+            return self._steps(hop, [left] if left else None, right)
         turned = Pattern(("", ""), (hop,)).backwards().hops[0]
-        return [_turned(step) for step in self.steps(turned, [right], left)]
+        return [_turned(step) for step in self._steps(turned, [right], left)]
 
     def _grown(self, chains: Sequence[Chain], hop: Hop, target: str) -> list[Chain]:
         """Returns the chains with one more step at their end."""
@@ -241,13 +234,13 @@ class _Search:
             return []
         names = dict.fromkeys(_folded(chain[-1].target) for chain in chains)
         onward: dict[str, list[Step]] = defaultdict(list)
-        for step in self.steps(hop, list(names), target):
+        for step in self._steps(hop, list(names), target):
             onward[_folded(step.source)].append(step)
         grown: list[Chain] = []
         for chain in chains:
-            walked = {_key(step.fact) for step in chain}
+            walked = {key_of(step.fact) for step in chain}
             for step in onward[_folded(chain[-1].target)]:
-                if _key(step.fact) in walked:
+                if key_of(step.fact) in walked:
                     continue
                 if len(grown) == _WIDE:
                     self.cut = True
@@ -255,12 +248,12 @@ class _Search:
                 grown.append((*chain, step))
         return grown
 
-    def steps(self, hop: Hop, sources: Sequence[str] | None, target: str = "") -> list[Step]:
+    def _steps(self, hop: Hop, sources: Sequence[str] | None, target: str) -> list[Step]:
         """Returns the facts that lead from one of these names (None: any) to a name (empty: any)."""
         found: list[Step] = []
         for near, far in _ways(hop):
             wanted = self._wanted(near, far, self._fitting(near, far, hop.relation, sources, target), sources)
-            found += [Step(fact, near == "o") for fact in self._facts(wanted)]
+            found += [Step(fact, near == "o") for fact in self.facts(wanted)]
         return found
 
     def _fitting(
@@ -279,7 +272,7 @@ class _Search:
 
     def _wanted(
         self, near: str, far: str, conditions: Sequence[ColumnElement[bool]], sources: Sequence[str] | None
-    ) -> set[tuple[str, str, str]]:
+    ) -> set[Key]:
         """Returns which facts fit, folded: of each name at most so many, the surest and newest of them."""
         columns = (triplet.c.s, triplet.c.r, triplet.c.o)
         sure, newest = func.max(triplet.c.confidence).label("sure"), func.max(triplet.c.num).label("newest")
@@ -299,7 +292,7 @@ class _Search:
         kept = [row for row in rows[:_WIDE] if row.place <= most]
         return {(one_name(merged, row.s), row.r, one_name(merged, row.o)) for row in kept}
 
-    def _facts(self, wanted: Collection[tuple[str, str, str]]) -> list[Fact]:
+    def facts(self, wanted: Collection[Key]) -> list[Fact]:
         """Returns these facts as they are resolved among all that could end them."""
         single = self._triplets.relations.single_valued(self._scope)
         found: list[Fact] = []
@@ -316,7 +309,7 @@ class _Search:
                 resolved = self._triplets.facts(
                     among, scope=self._scope, as_of=self._as_of, superseded=self._superseded
                 )
-                found += [fact for fact in resolved if _key(fact) in part]
+                found += [fact for fact in resolved if key_of(fact) in part]
         return found
 
 
@@ -342,7 +335,8 @@ def _reversed(chain: Chain) -> Chain:
     return tuple(map(_turned, reversed(chain)))
 
 
-def _key(fact: Fact) -> tuple[str, str, str]:
+def key_of(fact: Fact) -> Key:
+    """Returns what tells a fact from others: folded subject, relation and object."""
     return _folded(fact.subject), _folded(fact.relation), _folded(fact.object)
 
 

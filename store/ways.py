@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ SURE = 0.7
 """Confidence of a fact that is walked: what a caller states or a model reads has more, what rules guess has less."""
 Way = tuple[str, bool]
 """A folded relation, and whether it is walked against its facts, from object to subject."""
-_MOST = 1_000  # steps from one name that are looked at: what is linked to all says nothing of one
+_MOST = 1_000  # steps in one go that are looked at: what is linked to all says nothing of one
+_EACH = 50  # of each name, where there are many
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Ways:
     Attributes:
         relations: folded, each once.
         starts: shape (nodes + 1,): where the steps of each node begin.
-        targets: the nodes that the steps lead to, in order of the nodes that they lead from.
+        targets: the nodes that the steps lead to, in order of the nodes that they lead from, of each the newest first.
         kinds: for each step twice the place of its relation, plus one if it is walked against the fact.
     """
 
@@ -33,29 +34,54 @@ class Ways:
     targets: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.int32]
 
-    def onward(self, nodes: Iterable[int]) -> dict[Way, npt.NDArray[np.int32]]:
-        """Returns for each way out of some nodes the nodes that it leads to, each once, in order."""
-        parts = [slice(self.starts[node], min(self.starts[node] + _MOST, self.starts[node + 1])) for node in nodes]
+    def onward(self, nodes: Collection[int]) -> dict[Way, npt.NDArray[np.int32]]:
+        """Returns for each way out of some nodes the nodes that it leads to, each once, of one node the newest first.
+
+        Of one node the newest 1,000 steps count, of many at least 50 each.
+        """
+        parts = [part for _, part in self._parts(nodes)]
         if not parts:
             return {}
         kinds = np.concatenate([self.kinds[part] for part in parts])
         targets = np.concatenate([self.targets[part] for part in parts])
         return {
-            (self.relations[kind // 2], bool(kind % 2)): np.unique(targets[kinds == kind])
+            (self.relations[kind // 2], bool(kind % 2)): _once(targets[kinds == kind])
             for kind in np.unique(kinds).tolist()
         }
+
+    def along(self, nodes: Collection[int], way: Way, most: int) -> list[tuple[int, int]]:
+        """Returns the steps of one way out of some nodes, from and to which, of each at most so many."""
+        kind = 2 * self.relations.index(way[0]) + way[1]
+        return [
+            (node, target)
+            for node, part in self._parts(nodes)
+            for target in self.targets[part][self.kinds[part] == kind][:most].tolist()
+        ]
+
+    def _parts(self, nodes: Collection[int]) -> Iterator[tuple[int, slice]]:
+        most = max(_EACH, _MOST // max(1, len(nodes)))
+        for node in nodes:
+            yield node, slice(self.starts[node], min(self.starts[node] + most, self.starts[node + 1]))
 
 
 def ways_of(facts: Sequence[tuple[int, str, int]], nodes: int) -> Ways:
     """Returns the steps that facts allow.
 
     Args:
-        facts: node of the subject, folded relation, node of the object.
+        facts: node of the subject, folded relation, node of the object; the newest last.
         nodes: how many there are.
     """
     places = {relation: place for place, relation in enumerate(dict.fromkeys(relation for _, relation, _ in facts))}
-    steps = np.array([(s, o, 2 * places[r]) for s, r, o in facts], np.int32).reshape(-1, 3)
+    steps = np.array([(s, o, 2 * places[r]) for s, r, o in reversed(facts)], np.int32).reshape(-1, 3)
     steps = np.concatenate([steps, steps[:, [1, 0, 2]] + np.array([0, 0, 1], np.int32)])
-    steps = np.unique(steps, axis=0)  # by the node they lead from
+    _, newest = np.unique(steps, axis=0, return_index=True)
+    steps = steps[np.sort(newest)]
+    steps = steps[np.argsort(steps[:, 0], kind="stable")]
     starts = np.searchsorted(steps[:, 0], np.arange(nodes + 1))
     return Ways(tuple(places), starts, np.ascontiguousarray(steps[:, 1]), np.ascontiguousarray(steps[:, 2]))
+
+
+def _once(nodes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    _, first = np.unique(nodes, return_index=True)
+    found: npt.NDArray[np.int32] = nodes[np.sort(first)]
+    return found
