@@ -38,6 +38,7 @@ _FAN = 0.05  # cost of a step that leads to e times as many names
 _LEAST = 0.2  # likeness below which no step is taken
 _LEFT = 0.4  # cost of a telling word that no step explains
 _AGAINST = 0.15  # cost of reading a fact the other way: whose child, for "child"
+_CHARACTERS = 2_000  # of a question; a longer one asks no chain at its end
 _STEPS = 4
 _BEAM = 48  # sequences of relations
 _READINGS = 3  # of them whose facts are looked up
@@ -94,7 +95,8 @@ def answers(store: Store, question: str, among: Among, *, scope: str, as_of: str
     walk = store.graph.walk(among)
     if not walk.ways.relations:
         return []
-    meant = [one for wording, starts in _begun(question, walk) for one in _Beam(store, walk, wording).meant(starts)]
+    begun = _begun(question[:_CHARACTERS], walk)
+    meant = [one for wording, starts in begun for one in _Beam(store, walk, wording).meant(starts)]
     meant.sort(key=lambda one: -one.fit)
     found: dict[str, Answer] = {}
     likely = [one for one in meant[:_READINGS] if one.fit > meant[0].fit / 2]

@@ -22,7 +22,6 @@ LONGEST_PHRASE = 4
 _WORDS = 60  # of a question
 _STARTS = 3  # names
 _BREAK = re.compile(r"['’]s\b|[,;:?!()]")  # no phrase goes across: "father's mother" is two
-_WORD = re.compile(r"\w+")
 _ENDING = frozenset("for from in of on at to with by".split())  # "work for", "die from"
 _ANSWERED = frozenset("name kind type sort".split())  # "the name of the mother" is the mother
 _ASKING = frozenset("where when".split())  # they say what the last relation is about: "where ... die"
@@ -73,7 +72,8 @@ def wordings(question: str, names: Container[str]) -> list[Wording]:
         names: the folded names there are; the longest match at each word counts.
     """
     words, breaks = _words(question)
-    written_large = {fold(word) for word in _WORD.findall(question) if word != word.lower()} - STOP
+    large = [fold(written).split() for written in question.split() if written != written.lower()]
+    written_large = {word for parts in large for word in parts} - STOP
     found: list[Wording] = []
     place = 0
     while place < len(words) and len(found) < _STARTS:

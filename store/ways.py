@@ -25,7 +25,8 @@ class Ways:
     Attributes:
         relations: folded, each once.
         starts: shape (nodes + 1,): where the steps of each node begin.
-        targets: the nodes that the steps lead to, in order of the nodes that they lead from, of each the newest first.
+        targets: the nodes that the steps lead to, in order of the nodes that they lead from; of each the newest of
+            every kind, then the second newest, and so on.
         kinds: for each step twice the place of its relation, plus one if it is walked against the fact.
     """
 
@@ -37,7 +38,7 @@ class Ways:
     def onward(self, nodes: Collection[int]) -> dict[Way, npt.NDArray[np.int32]]:
         """Returns for each way out of some nodes the nodes that it leads to, each once, of one node the newest first.
 
-        Of one node the newest 1,000 steps count, of many at least 50 each.
+        Of one node 1,000 steps count, of many at least 50 each.
         """
         parts = [part for _, part in self._parts(nodes)]
         if not parts:
@@ -76,9 +77,21 @@ def ways_of(facts: Sequence[tuple[int, str, int]], nodes: int) -> Ways:
     steps = np.concatenate([steps, steps[:, [1, 0, 2]] + np.array([0, 0, 1], np.int32)])
     _, newest = np.unique(steps, axis=0, return_index=True)
     steps = steps[np.sort(newest)]
-    steps = steps[np.argsort(steps[:, 0], kind="stable")]
+    steps = steps[np.lexsort((_rank(steps), steps[:, 0]))]
     starts = np.searchsorted(steps[:, 0], np.arange(nodes + 1))
     return Ways(tuple(places), starts, np.ascontiguousarray(steps[:, 1]), np.ascontiguousarray(steps[:, 2]))
+
+
+def _rank(steps: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Returns how many steps of the same kind from the same node stand before each."""
+    order = np.lexsort((steps[:, 2], steps[:, 0]))
+    grouped = steps[order][:, [0, 2]]
+    first = np.ones(len(order), bool)
+    first[1:] = (grouped[1:] != grouped[:-1]).any(axis=1)
+    places = np.arange(len(order))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = places - np.maximum.accumulate(np.where(first, places, 0))
+    return rank
 
 
 def _once(nodes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
