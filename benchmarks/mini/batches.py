@@ -99,7 +99,7 @@ class Batches(Dataset[Batch]):
         most = 2 + round(min(1.0, grown) * (self.course.notes - 2))
         if grown >= 1 and not prompted and random.random() < _CROWDED:
             most *= 4  # as many as there is room for
-        kinds = KINDS if grown > 0.4 else ("one hop",)
+        kinds: Sequence[str] = KINDS if grown > 0.4 else ("one hop",)
         if grown >= 1 and prompted and random.random() < _HARDER:
             kinds = _HARD
         if self.course.calls and grown > 0.5 and random.random() < self.course.calls:
