@@ -71,13 +71,18 @@ def in_sessions(scores: Mapping[int, float], turns: Mapping[int, Turn], question
             best[session] = max(best.get(session, 0.0), score)
     asked = set(fold(question).split())
     mine = not asked.isdisjoint(_FIRST_PERSON)
+    gains: dict[str, tuple[float, float]] = {}  # speaker -> for being asked about, for being a person
     total = {}
     for num, score in scores.items():
         turn = turns.get(num)
         if turn:
-            speaker = fold(turn.speaker)
-            score += _SESSION * best[turn.session] + _SPEAKER * (not asked.isdisjoint(speaker.split()))
-            score += _MINE * (mine and speaker != "assistant")
+            if turn.speaker not in gains:
+                speaker = fold(turn.speaker)
+                named = _SPEAKER * (not asked.isdisjoint(speaker.split()))
+                gains[turn.speaker] = named, _MINE * (mine and speaker != "assistant")
+            named, person = gains[turn.speaker]
+            score += _SESSION * best[turn.session] + named
+            score += person
             score *= _QUESTION if turn.asks else 1.0
         total[num] = score
     return total

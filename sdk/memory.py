@@ -217,7 +217,7 @@ class Memory(Asking, Extracting, Summarising, Keeping):
             )
             ranked = likely(ranking, least)
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
-        every = [(notes[one.num], one) for one in ranked if one.num in notes]
+        every = [(notes[one.num], one) for one in ranked if one.num in notes and chosen.shows(notes[one.num])]
         found = [Recollection(item, one.score, Why(one.votes, one.path)) for item, one in every]
         return Recall(words, within_budget(found, budget), partial(attend, self._store), ranking.confidence)
 

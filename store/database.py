@@ -8,17 +8,39 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import Connection, Subquery
+from sqlalchemy import Connection
 
 if TYPE_CHECKING:
     from .embeddings import Embeddings
-    from .form import Embedder
+    from .form import Among, Embedder
 
-__all__ = ["Database", "RecordFiles", "WordIndex"]
+__all__ = ["Database", "Index", "RecordFiles", "WordIndex"]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index of words is made of.
+
+    Attributes:
+        name: of the index.
+        source: table or view it is made of; its column ``num`` numbers the rows.
+        columns: of the source that are indexed.
+        weights: per column, how much a word in it counts.
+        owner: column of the source with the number of the note that a row belongs to.
+        worth: column of the source that a row's score is multiplied by; empty for none.
+    """
+
+    name: str
+    source: str
+    columns: Sequence[str]
+    weights: Sequence[float]
+    owner: str = "num"
+    worth: str = ""
 
 
 class WordIndex(Protocol):
@@ -32,15 +54,11 @@ class WordIndex(Protocol):
         """Takes rows out of the index, while they and what they show are still as they were indexed."""
         ...
 
-    def rarest(self, words: Sequence[str]) -> list[str]:
-        """Returns the words to find rows by: all of them, or the rarest where the others would only cost time."""
-        ...
+    def best(self, words: Sequence[str], k: int, among: Among) -> list[tuple[int, int, float]]:
+        """Returns the rows that match best, those of ``k`` of the notes that may be seen.
 
-    def matching(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Subquery:
-        """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
-
-        The scores are positive, larger is better. With ``beside`` only rows that hold one of those words too, which
-        then count as well.
+        Returns:
+            (number of the row, of its note, score), best first; scores are positive.
         """
         ...
 
@@ -162,15 +180,8 @@ class Database(ABC):
         """Closes every connection."""
 
     @abstractmethod
-    def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> WordIndex:
-        """Returns an index of words.
-
-        Args:
-            name: of the index.
-            source: table or view it is made of; its column ``num`` numbers the rows.
-            columns: of the source that are indexed.
-            weights: per column, how much a word in it counts.
-        """
+    def full_text(self, index: Index) -> WordIndex:
+        """Returns an index of words."""
 
     @abstractmethod
     def vectors(self, embedder: Embedder) -> Embeddings:

@@ -14,13 +14,19 @@ __all__ = ["personalized_pagerank"]
 
 
 def personalized_pagerank(
-    weights: csr_array, reset: npt.NDArray[np.float64], *, damping: float = 0.5, tolerance: float = 1e-9
+    weights: csr_array,
+    reset: npt.NDArray[np.float64],
+    *,
+    degree: npt.NDArray[np.float64] | None = None,
+    damping: float = 0.5,
+    tolerance: float = 1e-9,
 ) -> npt.NDArray[np.float64]:
     """Returns where a walk that keeps coming back to ``reset`` spends its time.
 
     Args:
         weights: symmetric, non-negative edge weights, shape (nodes, nodes).
         reset: non-negative, shape (nodes,), with a positive sum; it is normalised here.
+        degree: the sum of each node's weights, shape (nodes,), where it is known already.
         damping: probability to follow an edge instead of coming back, in 0..1.
         tolerance: largest L1 change of the last step.
 
@@ -28,7 +34,8 @@ def personalized_pagerank(
         Probabilities that sum to one, shape (nodes,). What reaches a node without edges comes back to the reset.
     """
     start = reset / reset.sum()
-    degree = np.asarray(weights.sum(axis=0)).ravel()
+    if degree is None:
+        degree = np.asarray(weights.sum(axis=0), np.float64).ravel()
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
     isolated = degree == 0
     rank: npt.NDArray[np.float64] = start.copy()

@@ -1,14 +1,31 @@
-"""How far each form has come: the number of the last change it has seen, kept beside its rows."""
+"""How far things have come: each form, by the last change it has seen, and the store, for what is kept in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
 
 from .database import Database
-from .schema import form
+from .schema import form, meta
 from .statements import insert, rows, run
 
-__all__ = ["applied", "positions", "reach"]
+__all__ = ["State", "applied", "make_anew", "only_written", "positions", "reach", "state"]
+
+_ANEW = "extractions"  # what it counted at first
+
+
+class State(NamedTuple):
+    """What a transaction sees of a store; what was made of it in memory holds as long as this stays the same.
+
+    Attributes:
+        seq: number of the newest change.
+        anew: how often something derived changed without a change of notes.
+    """
+
+    seq: int
+    anew: int
 
 
 def positions(database: Database) -> dict[str, int]:
@@ -30,3 +47,24 @@ def reach(database: Database, names: Sequence[str], seq: int) -> None:
         if moved < len(names):
             new = set(names) - positions(database).keys()
             insert(connection, form, ("name", "applied"), [(name, seq) for name in sorted(new)])
+
+
+def state(connection: Connection) -> State | None:
+    """Returns what a transaction sees; None inside a write: it may yet be taken back, so nothing is kept of it."""
+    if connection.get_execution_options().get("tercet_writes"):
+        return None
+    newest = "SELECT (SELECT max(seq) FROM change), (SELECT value FROM meta WHERE key = ?)"
+    ((seq, anew),) = rows(connection, newest, _ANEW)
+    return State(seq or 0, int(anew or 0))
+
+
+def only_written(connection: Connection, since: State, now: State) -> bool:
+    """Returns whether all that was done in between is that notes were added."""
+    other = "SELECT 1 FROM change WHERE seq > ? AND op <> 'write' LIMIT 1"
+    return since.seq <= now.seq and since.anew == now.anew and not rows(connection, other, since.seq)
+
+
+def make_anew(connection: Connection) -> None:
+    """Notes, in the transaction that does it, that something derived changes without a change of notes."""
+    if not run(connection, "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = ?", _ANEW):
+        insert(connection, meta, ("key", "value"), [(_ANEW, "1")])

@@ -7,22 +7,18 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func, select
 
 from .database import Database
 from .embeddings import Embeddings
 from .form import Among, Embedder, Hit, Vector
 from .halfvec import packed, unpacked
-from .schema import change, embedding, note
+from .statements import rows
 
 __all__ = ["Vectors", "faiss_device"]
-
-_AT_ONCE = 10_000  # notes that one statement can ask for, whatever SQLite was built with
 
 
 class Vectors(Embeddings):
@@ -45,9 +41,8 @@ class Vectors(Embeddings):
             self._follow()
             for least in (2 * k, 16 * k):
                 found, whole = self._found(vector, least)
-                if len(found) > _AT_ONCE:  # many are equal
-                    break
-                kept = self._admitted(found, among)
+                seen = among.admits(np.array([hit.num for hit in found], np.int64))
+                kept = [found[place] for place in np.flatnonzero(seen)]
                 if whole or len(kept) >= k:
                     return kept[:k]
             allowed = among.nums()
@@ -83,13 +78,6 @@ class Vectors(Embeddings):
             found = [(num, score) for num, score in found if score > scores[0][-1]]
         return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))], limit == total
 
-    def _admitted(self, found: Sequence[Hit], among: Among) -> list[Hit]:
-        """Returns those of the notes found that may be seen: looking at a few is cheaper than listing all of them."""
-        query = select(note.c.num).where(note.c.num.in_([hit.num for hit in found]), *among.conditions)
-        with self._database.reading() as connection:
-            kept = set(connection.scalars(query).all())
-        return [hit for hit in found if hit.num in kept]
-
     def clear(self) -> None:
         """Deletes every vector."""
         super().clear()
@@ -111,23 +99,17 @@ class Vectors(Embeddings):
             self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(self._embedder.dimensions))
             self._seen = self._newest = 0
         with self._database.reading() as connection:
-            last = connection.scalar(select(func.max(change.c.seq))) or 0
-            gone = connection.scalars(
-                select(change.c.num).where(
-                    change.c.seq > self._seen, change.c.op == "forget", change.c.num <= self._newest
-                )
-            ).all()
-            rows = connection.execute(
-                select(embedding.c.note, embedding.c.vector)
-                .where(embedding.c.note > self._newest)
-                .order_by(embedding.c.note)
-            ).all()
+            ((last,),) = rows(connection, "SELECT coalesce(max(seq), 0) FROM change")
+            forgotten = "SELECT num FROM change WHERE seq > ? AND op = 'forget' AND num <= ? ORDER BY num"
+            gone = rows(connection, forgotten, self._seen, self._newest)
+            new = "SELECT note, vector FROM embedding WHERE note > ? ORDER BY note"
+            added = rows(connection, new, self._newest)
         if gone:
-            self._index.remove_ids(np.array(sorted(gone), np.int64))
-        if rows:
-            vectors = unpacked(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
-            self._index.add_with_ids(vectors, np.array([row.note for row in rows], np.int64))
-            self._newest = rows[-1].note
+            self._index.remove_ids(np.array(gone, np.int64).ravel())
+        if added:
+            vectors = unpacked(b"".join(vector for _, vector in added)).reshape(len(added), -1)
+            self._index.add_with_ids(vectors, np.array([num for num, _ in added], np.int64))
+            self._newest = added[-1][0]
         self._seen = max(self._seen, last)
 
 
