@@ -47,12 +47,12 @@ def pushed_pagerank(
     pointers, columns, values = weights.indptr, weights.indices, weights.data
     touched = np.flatnonzero(reset)
     residual[touched] = reset[touched] / reset[touched].sum()
-    lost = 0.0
+    least, lost = epsilon * degree, 0.0
     while len(touched):
         if len(touched) > nodes // _MANY:
-            active = np.flatnonzero(residual > epsilon * degree)
+            active = np.flatnonzero(residual > least)
         else:
-            active = np.unique(touched[residual[touched] > epsilon * degree[touched]])
+            active = np.unique(touched[residual[touched] > least[touched]])
         pushed = residual[active]
         residual[active] = 0.0
         mass[active] += (1 - damping) * pushed

@@ -33,7 +33,7 @@ _K1, _B = 1.2, 0.75
 _LEAST_IDF = 1e-6  # of a word that stands in more than half of the rows
 _TIMES = 8  # so many times as many rows as notes are wanted are put in order at first
 
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float64]
 
 
@@ -88,17 +88,15 @@ class FullText:
         with self._database.reading() as connection, self._lock:
             held = self._occurrences(connection)
             every = {word: held.word(connection, word) for word in words}
-        rare = _rarest(every)
-        nums = _seen([every[word] for word in rare], held.owners, among)
-        if len(rare) < len(every) and len(np.unique(held.owners[nums])) < k:
-            # others' rows may have made a word look frequent, or found
-            rare, nums = list(every), _seen(list(every.values()), held.owners, among)
-        scores = np.zeros(len(nums))
-        for word in dict.fromkeys((*rare, *every)):
-            _score(scores, nums, every[word], held)
-        if self._index.worth:
-            scores *= held.worths[nums]
-        return _best(nums, held.owners[nums], scores, k)
+            rare = _rarest(every)
+            nums = _seen([every[word] for word in rare], held.owners, among)
+            if len(rare) < len(every) and len(np.unique(held.owners[nums])) < k:
+                # others' rows may have made a word look frequent, or found
+                nums = _seen(list(every.values()), held.owners, among)
+            scores = _scores([every[word] for word in words], nums, held)
+            if self._index.worth:
+                scores *= held.worths[nums]
+            return _best(nums, held.owners[nums], scores, k)
 
     def clear(self) -> None:
         """Empties the index."""
@@ -160,21 +158,24 @@ def _seen(words: Sequence[Word], owners: npt.NDArray[np.int32], among: Among) ->
     found = np.zeros(len(owners), bool)
     for word in words:
         found[word.nums] = True
-    nums = np.flatnonzero(found)
+    nums = np.flatnonzero(found).astype(np.int32)  # as words have them: a search in other numbers would copy those
     return nums[among.admits(owners[nums])]
 
 
-def _score(scores: Scores, nums: Numbers, word: Word, held: Occurrences) -> None:
-    """Adds what a word counts in these rows."""
-    places = np.searchsorted(word.nums, nums)
-    places[places == len(word.nums)] = 0
-    here = np.flatnonzero(word.nums[places] == nums) if len(word.nums) else places[:0]
-    if not len(here):
-        return
-    often, sizes = word.often[places[here]].astype(np.float64), held.sizes[nums[here]]
-    idf = math.log((held.count - len(word.nums) + 0.5) / (len(word.nums) + 0.5))
-    length = 1 - _B + _B * sizes / (held.tokens / held.count)
-    scores[here] += max(idf, _LEAST_IDF) * (often * (_K1 + 1) / (often + _K1 * length))
+def _scores(words: Sequence[Word], nums: Numbers, held: Occurrences) -> Scores:
+    """Returns what the words count together in each of these rows."""
+    scores = np.zeros(len(nums))
+    if not len(nums):
+        return scores
+    length = _K1 * (1 - _B + _B * held.sizes[nums] / (held.tokens / held.count))
+    for word in words:
+        if len(word.nums):
+            places = np.minimum(word.nums.searchsorted(nums), len(word.nums) - 1)
+            here = np.flatnonzero(word.nums[places] == nums)
+            often = word.often[places[here]].astype(np.float64)
+            idf = math.log((held.count - len(word.nums) + 0.5) / (len(word.nums) + 0.5))
+            scores[here] += max(idf, _LEAST_IDF) * (often * (_K1 + 1) / (often + length[here]))
+    return scores
 
 
 def _best(nums: Numbers, owners: npt.NDArray[np.int32], scores: Scores, k: int) -> list[tuple[int, int, float]]:
@@ -182,8 +183,8 @@ def _best(nums: Numbers, owners: npt.NDArray[np.int32], scores: Scores, k: int) 
     few = np.arange(len(nums))
     if len(nums) > _TIMES * k:
         few = np.flatnonzero(scores >= np.partition(scores, len(scores) - _TIMES * k)[len(scores) - _TIMES * k])
-    if len(few) < len(nums) and len(np.unique(owners[few])) < k:
-        few = np.arange(len(nums))
+        if len(np.unique(owners[few])) < k:
+            few = np.arange(len(nums))
     order = few[np.lexsort((nums[few], owners[few], -scores[few]))]
     found: list[tuple[int, int, float]] = []
     seen: set[int] = set()

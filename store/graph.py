@@ -201,7 +201,8 @@ class Graph:
         if reset.sum() <= 0:
             return []
         mass = walk.ranked(reset)[:count]
-        reached = np.flatnonzero(mass)
+        least = np.partition(mass, count - k)[count - k] if k < count else 0.0
+        reached = np.flatnonzero((mass >= least) & (mass > 0))
         order = reached[np.lexsort((walk.nums[reached], -mass[reached]))][:k]
         return [Hit(int(walk.nums[i]), float(mass[i])) for i in order]
 

@@ -131,26 +131,32 @@ class Occurrences:
 
     def _found(self, connection: Connection, term: _Term) -> Word:
         """Reads where a word stands; of several tokens, where they stand one after the other."""
-        places = self._places(connection, term[0]) if term else np.zeros(0, np.int64)
-        for nth, token in enumerate(term[1:], 1):
-            places = np.intersect1d(places, self._places(connection, token) - nth, assume_unique=True)
-        weights = np.array(self.index.weights)[(places >> _OFFSET_BITS) & ((1 << _COLUMN_BITS) - 1)]
-        of_rows = places >> (_OFFSET_BITS + _COLUMN_BITS)
+        if len(term) == 1:
+            places = self._places(connection, term[0], offset_bits=0)
+        else:
+            places = np.zeros(0, np.int64)
+            for nth, token in enumerate(term):
+                moved = self._places(connection, token, offset_bits=_OFFSET_BITS) - nth
+                places = np.intersect1d(places, moved, assume_unique=True) if nth else moved
+            places >>= _OFFSET_BITS
+        weights = np.array(self.index.weights)[places & ((1 << _COLUMN_BITS) - 1)]
+        of_rows = places >> _COLUMN_BITS
         starts = np.flatnonzero(np.diff(of_rows, prepend=-1))
         often = np.add.reduceat(weights, starts) if len(starts) else weights
         return Word(of_rows[starts].astype(np.int32), often.astype(np.float32))
 
-    def _places(self, connection: Connection, token: bytes) -> npt.NDArray[np.int64]:
+    def _places(self, connection: Connection, token: bytes, *, offset_bits: int) -> npt.NDArray[np.int64]:
         """Returns where a token stands, ascending: number of the row, then of the column, then of the token in it."""
         name = self.index.name
         run(connection, f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{name}_at USING fts5vocab(main, {name}, instance)")
         cases = " ".join(f"WHEN '{column}' THEN {place}" for place, column in enumerate(self.index.columns))
-        # one text of numbers: a hundred thousand rows of them take a driver much longer
-        packed = f"(doc << {_OFFSET_BITS + _COLUMN_BITS}) + (CASE col {cases} END << {_OFFSET_BITS}) + offset"
-        found = rows(
-            connection, f"SELECT group_concat({packed}) FROM temp.{name}_at WHERE term = CAST(? AS TEXT)", token
-        )
-        return np.sort(np.fromstring(found[0][0] or "", np.int64, sep=","))
+        packed = f"(doc << {_COLUMN_BITS}) + CASE col {cases} END"
+        if offset_bits:
+            packed = f"(({packed}) << {offset_bits}) + offset"
+        # one text of numbers: a driver takes much longer for as many rows
+        every = f"SELECT group_concat({packed}) FROM temp.{name}_at WHERE term = CAST(? AS TEXT)"
+        ((listed,),) = rows(connection, every, token)
+        return np.sort(np.fromstring(listed or "", np.int64, sep=","))
 
 
 def _varints(data: bytes) -> npt.NDArray[np.int64]:

@@ -37,13 +37,14 @@ def personalized_pagerank(
     if degree is None:
         degree = np.asarray(weights.sum(axis=0), np.float64).ravel()
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    isolated = degree == 0
+    isolated = np.flatnonzero(degree == 0)
     rank: npt.NDArray[np.float64] = start.copy()
     # each step shrinks the error by the damping: this many steps reach the tolerance
     steps = 1 if damping <= 0 else int(np.ceil(np.log(tolerance) / np.log(min(damping, 0.999)))) + 1
     for _ in range(steps):
-        lost = rank[isolated].sum()
-        after = damping * (weights @ (rank * inverse) + lost * start) + (1 - damping) * start
+        after = weights @ (rank * inverse)
+        after *= damping
+        after += (damping * rank[isolated].sum() + 1 - damping) * start
         change = np.abs(after - rank).sum()
         rank = after
         if change < tolerance:

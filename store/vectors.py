@@ -40,17 +40,17 @@ class Vectors(Embeddings):
         with self._lock:
             self._follow()
             for least in (2 * k, 16 * k):
-                found, whole = self._found(vector, least)
-                seen = among.admits(np.array([hit.num for hit in found], np.int64))
-                kept = [found[place] for place in np.flatnonzero(seen)]
-                if whole or len(kept) >= k:
-                    return kept[:k]
+                nums, scores, whole = self._found(vector, least)
+                seen = among.admits(nums)
+                if whole or np.count_nonzero(seen) >= k:
+                    return _hits(nums[seen][:k], scores[seen][:k])
             allowed = among.nums()
-            return self._found(vector, k, allowed=allowed)[0][:k] if len(allowed) else []
+            nums, scores, _ = self._found(vector, k, allowed=allowed)
+            return _hits(nums[:k], scores[:k])
 
     def _found(
         self, vector: Vector, least: int, *, allowed: npt.NDArray[np.int64] | None = None
-    ) -> tuple[list[Hit], bool]:
+    ) -> tuple[npt.NDArray[np.int64], Vector, bool]:
         """Returns the best of all vectors or of those allowed, ``least`` or more, and whether there are no others.
 
         Faiss says nothing of the order of equals, so those that are equal to the last one found are left out.
@@ -58,25 +58,26 @@ class Vectors(Embeddings):
         import faiss
 
         parameters = None
-        if allowed is not None:
+        total = self._index.ntotal if allowed is None else min(self._index.ntotal, len(allowed))
+        if allowed is not None and total:
             # faiss keeps pointers to the selector and its bits only: they must live until the search is over
             bits = _bits(allowed)
             selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        total = self._index.ntotal if allowed is None else min(self._index.ntotal, len(allowed))
         limit = least
         while True:
             limit = min(limit + 1, total)
             if not limit:
-                return [], True
-            scores, nums = self._index.search(vector[None], limit, params=parameters)
-            if limit == total or scores[0][least - 1] > scores[0][-1]:
+                return np.zeros(0, np.int64), np.zeros(0, np.float32), True
+            (scores,), (nums,) = self._index.search(vector[None], limit, params=parameters)
+            if limit == total or scores[least - 1] > scores[-1]:
                 break
             limit *= 4
-        found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
+        kept = nums >= 0
         if limit < total:
-            found = [(num, score) for num, score in found if score > scores[0][-1]]
-        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))], limit == total
+            kept &= scores > scores[-1]
+        order = np.flatnonzero(kept)[np.lexsort((nums[kept], -scores[kept]))]
+        return nums[order], scores[order], limit == total
 
     def clear(self) -> None:
         """Deletes every vector."""
@@ -96,7 +97,9 @@ class Vectors(Embeddings):
         import faiss
 
         if self._index is None:
-            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(self._embedder.dimensions))
+            # the rows' own half precision: as exact as they are, in half the memory, and read in less time
+            halves, cosine = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+            self._index = faiss.IndexIDMap2(faiss.IndexScalarQuantizer(self._embedder.dimensions, halves, cosine))
             self._seen = self._newest = 0
         with self._database.reading() as connection:
             ((last,),) = rows(connection, "SELECT coalesce(max(seq), 0) FROM change")
@@ -111,6 +114,10 @@ class Vectors(Embeddings):
             self._index.add_with_ids(vectors, np.array([num for num, _ in added], np.int64))
             self._newest = added[-1][0]
         self._seen = max(self._seen, last)
+
+
+def _hits(nums: npt.NDArray[np.int64], scores: Vector) -> list[Hit]:
+    return [Hit(num, score) for num, score in zip(nums.tolist(), scores.tolist(), strict=True)]
 
 
 def _bits(nums: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
