@@ -287,19 +287,16 @@ class Graph:
 
     def _build(self, among: Among) -> Walk:
         nums = among.nums()
-        place = {num: i for i, num in enumerate(nums.tolist())}
         names: dict[str, int] = {}
         surfaces: list[str] = []
         merged = among.merged()
-        edges: dict[tuple[int, int], float] = defaultdict(float)
+        links: list[tuple[int, int]] = []
         labels: dict[tuple[int, int], str] = {}
 
-        def link(u: int, v: int, weight: float, label: str = "") -> None:
-            edges[u, v] += weight
-            edges[v, u] += weight
-            if label:
-                labels.setdefault((u, v), label)
-                labels.setdefault((v, u), label if label == "alias" else f"← {label}")
+        def link(u: int, v: int, label: str) -> None:
+            links.append((u, v))
+            labels.setdefault((u, v), label)
+            labels.setdefault((v, u), label if label == "alias" else f"← {label}")
 
         with self._database.reading() as connection:
             seen = (
@@ -308,14 +305,15 @@ class Graph:
                 .where(*among.conditions)
                 .order_by(mention.c.note, mention.c.name)
             )
+            mentioning: list[int] = []
+            mentioned: list[int] = []
             for num, name, surface in connection.execute(seen):
-                if num not in place:
-                    continue
                 if name not in names:
                     # names that are one are one node, found under each of them
                     names.update(dict.fromkeys(every_name(merged, name), len(nums) + len(surfaces)))
                     surfaces.append(merged.get(name, surface))
-                link(place[num], names[name], _MENTION)
+                mentioning.append(num)
+                mentioned.append(names[name])
             facts = (
                 select(triplet.c.s, triplet.c.relation, triplet.c.o)
                 .join(note, note.c.num == triplet.c.note)
@@ -324,17 +322,23 @@ class Graph:
             )
             for s, relation, o in connection.execute(facts):
                 if s in names and o in names and names[s] != names[o]:
-                    link(names[s], names[o], _FACT, relation)
+                    link(names[s], names[o], relation)
+        of_facts = len(links)
         for short, full in _aliases(names):
-            if names[short] == names[full]:
-                continue
-            link(names[short], names[full], _ALIAS, "alias")
+            if names[short] != names[full]:
+                link(names[short], names[full], "alias")
+        between = np.array(links, np.int64).reshape(-1, 2)
+        here = among.admits(np.array(mentioning, np.int64))
+        left = np.append(np.searchsorted(nums, np.array(mentioning, np.int64)[here]), between[:, 0])
+        right = np.append(np.array(mentioned, np.int64)[here], between[:, 1])
+        counts = int(np.count_nonzero(here)), of_facts, len(links) - of_facts
+        values = np.repeat([_MENTION, _FACT, _ALIAS], counts)
         size = len(nums) + len(surfaces)
-        rows, columns = zip(*edges, strict=True) if edges else ((), ())
-        weights = coo_array((list(edges.values()), (rows, columns)), shape=(size, size)).tocsr()
+        ends = np.append(left, right), np.append(right, left)
+        weights = coo_array((np.append(values, values), ends), shape=(size, size)).tocsr()
         weights.sort_indices()
-        mentioned = weights.indices[: weights.indptr[len(nums)]]
-        return Walk(nums, names, surfaces, weights, np.bincount(mentioned, minlength=size), labels)
+        told_in = np.bincount(weights.indices[: weights.indptr[len(nums)]], minlength=size)
+        return Walk(nums, names, surfaces, weights, told_in, labels)
 
 
 def _aliases(names: Collection[str]) -> list[tuple[str, str]]:

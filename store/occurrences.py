@@ -93,8 +93,9 @@ class Occurrences:
         if known is None:
             known = self._words[term] = self._found(connection, term)
         last = int(known.nums[-1]) if len(known.nums) else 0
-        since = [(num, often) for num, often in self._later.get(b"".join(term), ()) if num > last]
-        if since and len(term) == 1:
+        later = self._later.get(term[0], ()) if len(term) == 1 else ()
+        since = [(num, often) for num, often in later if num > last]
+        if since:
             nums, often = zip(*since, strict=True)
             known = self._words[term] = Word(
                 np.append(known.nums, np.array(nums, np.int32)), np.append(known.often, np.array(often, np.float32))
