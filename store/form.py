@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -69,9 +69,8 @@ class Among:
         return held
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One note that a form ranked.
+class Hit(NamedTuple):
+    """One note that a form ranked; a tuple, for a read makes a thousand.
 
     Attributes:
         num: the note's number.

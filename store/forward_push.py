@@ -52,7 +52,8 @@ def pushed_pagerank(
         if len(touched) > nodes // _MANY:
             active = np.flatnonzero(residual > least)
         else:
-            active = np.unique(touched[residual[touched] > least[touched]])
+            active = np.sort(touched[residual[touched] > least[touched]])
+            active = active[np.diff(active, prepend=-1) > 0]
         pushed = residual[active]
         residual[active] = 0.0
         mass[active] += (1 - damping) * pushed

@@ -90,7 +90,7 @@ class FullText:
             every = {word: held.word(connection, word) for word in words}
             rare = _rarest(every)
             nums = _seen([every[word] for word in rare], held.owners, among)
-            if len(rare) < len(every) and len(np.unique(held.owners[nums])) < k:
+            if len(rare) < len(every) and _distinct(held.owners[nums]) < k:
                 # others' rows may have made a word look frequent, or found
                 nums = _seen(list(every.values()), held.owners, among)
             scores = _scores([every[word] for word in words], nums, held)
@@ -183,7 +183,7 @@ def _best(nums: Numbers, owners: npt.NDArray[np.int32], scores: Scores, k: int) 
     few = np.arange(len(nums))
     if len(nums) > _TIMES * k:
         few = np.flatnonzero(scores >= np.partition(scores, len(scores) - _TIMES * k)[len(scores) - _TIMES * k])
-        if len(np.unique(owners[few])) < k:
+        if _distinct(owners[few]) < k:
             few = np.arange(len(nums))
     order = few[np.lexsort((nums[few], owners[few], -scores[few]))]
     found: list[tuple[int, int, float]] = []
@@ -194,6 +194,10 @@ def _best(nums: Numbers, owners: npt.NDArray[np.int32], scores: Scores, k: int) 
         if len(seen) == k:
             break
     return found
+
+
+def _distinct(numbers: Numbers) -> int:
+    return int(np.count_nonzero(np.diff(np.sort(numbers), prepend=-1)))
 
 
 def _runs(nums: Collection[int]) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,8 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -69,7 +71,8 @@ class Vectors(Embeddings):
             limit = min(limit + 1, total)
             if not limit:
                 return np.zeros(0, np.int64), np.zeros(0, np.float32), True
-            (scores,), (nums,) = self._index.search(vector[None], limit, params=parameters)
+            with _one_thread():
+                (scores,), (nums,) = self._index.search(vector[None], limit, params=parameters)
             if limit == total or scores[least - 1] > scores[-1]:
                 break
             limit *= 4
@@ -114,6 +117,19 @@ class Vectors(Embeddings):
             self._index.add_with_ids(vectors, np.array([num for num, _ in added], np.int64))
             self._newest = added[-1][0]
         self._seen = max(self._seen, last)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Inside, faiss makes no threads: it shares out questions, of which there is one, and others would only wait."""
+    import faiss
+
+    usual = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # of the calling thread alone
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(usual)
 
 
 def _hits(nums: npt.NDArray[np.int64], scores: Vector) -> list[Hit]:
