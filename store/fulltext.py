@@ -186,14 +186,9 @@ def _best(nums: Numbers, owners: npt.NDArray[np.int32], scores: Scores, k: int) 
         if _distinct(owners[few]) < k:
             few = np.arange(len(nums))
     order = few[np.lexsort((nums[few], owners[few], -scores[few]))]
-    found: list[tuple[int, int, float]] = []
-    seen: set[int] = set()
-    for num, owner, score in zip(nums[order].tolist(), owners[order].tolist(), scores[order].tolist(), strict=True):
-        found.append((num, owner, score))
-        seen.add(owner)
-        if len(seen) == k:
-            break
-    return found
+    firsts = np.sort(np.unique(owners[order], return_index=True)[1])
+    order = order[: firsts[k - 1] + 1] if len(firsts) >= k else order
+    return list(zip(nums[order].tolist(), owners[order].tolist(), scores[order].tolist(), strict=True))
 
 
 def _distinct(numbers: Numbers) -> int:
