@@ -17,6 +17,7 @@ What it costs to note the masses, alone and in many rounds (benchmarks/results/a
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -166,7 +167,8 @@ def arms(bench: Bench, *, memories: int, batch: int, length: int, readout: bool 
     def attending(*, watch: bool) -> Callable[[Sequence[Record]], Opened]:
         @contextmanager
         def opened(records: Sequence[Record]) -> Iterator[Given]:
-            with bench.engine.attend(records, watch=watch):
+            alike = [-math.log(len(records))] * len(records)  # one for each, as a recall gives them
+            with bench.engine.attend(records, bias=alike, watch=watch):
                 yield question, DynamicCache()
 
         return opened

@@ -6,7 +6,8 @@ prompt (the very prompt of a `Dialogue`), read before the prompt as a prefix, in
 bits, in the KV heads that calibration keeps, and with some of their tokens. An answer is right when its words are the
 expected ones, case and punctuation aside. Then: Tercet's own recall in front; more notes that have nothing to do with
 the question, in attention; what irrelevant memories change about answers from the prompt; a note revised, a note
-forgotten.
+forgotten. Where a recall is in front, memories are as loud as it says that they fit (`Recall.bias`, what a `Dialogue`
+does), and, to compare, all alike.
 
     python benchmarks/explicit_memory.py [--model FOLDER] [--questions N] [--json FILE]
 """
@@ -43,6 +44,7 @@ from benchmarks.mini.documents import SYSTEM_WORDS, note_of  # noqa: E402
 from benchmarks.worlds import KINDS, make_world  # noqa: E402
 
 from tercet import Memory  # noqa: E402
+from tercet.engines.attention.attend import Bias  # noqa: E402
 from tercet.engines.attention.calibrate import calibrate  # noqa: E402
 from tercet.engines.attention.engine import AttentionEngine  # noqa: E402
 from tercet.engines.attention.recipe import EXACT, Heads, Recipe, Score  # noqa: E402
@@ -50,6 +52,7 @@ from tercet.engines.local_model import LocalModel  # noqa: E402
 from tercet.engines.mini import MINI  # noqa: E402
 from tercet.engines.prefix import PrefixEngine  # noqa: E402
 from tercet.engines.prompt import compose, render  # noqa: E402
+from tercet.sdk.recall import Recall  # noqa: E402
 from tercet.store.errors import EngineError  # noqa: E402
 from tercet.store.form import Record  # noqa: E402
 from tercet.store.note import Note, spoken  # noqa: E402
@@ -114,13 +117,19 @@ class Asker:
         self.seconds: list[float] = []
 
     def ask(
-        self, question: str, *, words: Sequence[Note] = (), attended: Sequence[Note] = (), recipe: Recipe = EXACT
+        self,
+        question: str,
+        *,
+        words: Sequence[Note] = (),
+        attended: Sequence[Note] = (),
+        recipe: Recipe = EXACT,
+        bias: Bias = "log_n",
     ) -> str:
         """Returns the answer, in plain lower-case words."""
         messages = compose(SYSTEM_WORDS, [], question, render(words) if words else "")
         records = [self.record(note, recipe) for note in attended]
         begun = time.perf_counter()
-        with self.exact.attend(records, watch=False):
+        with self.exact.attend(records, bias=bias, watch=False):
             answer = self.model.generate(messages, max_tokens=MOST)
         self.seconds.append(time.perf_counter() - begun)
         return bare(answer)
@@ -210,23 +219,32 @@ def by_kind(
 
 def recalled(asker: Asker, asked: Sequence[Case], show: Callable[[str], None]) -> dict[str, dict[str, object]]:
     """Returns answers with Tercet's own recall of five in front, among 92 notes of strangers."""
-    results: dict[str, list[tuple[str, bool]]] = {"words in the prompt": [], "attention, full": [], "gold recalled": []}
+    arms = ("words in the prompt", "attention, all alike", "attention, by fit", "gold recalled")
+    results: dict[str, list[tuple[str, bool]]] = {arm: [] for arm in arms}
     show("own recall")
     crowd = strangers(92)
     for case in asked:
-        with tempfile.TemporaryDirectory() as folder, Memory(Path(folder), scope="bench") as memory:
-            memory.write_many([_draft(note) for note in [*crowd, *case.world]])
-            notes = memory.read(case.question, k=NOTES).notes
+        recall = recall_of(case.question, [*crowd, *case.world], NOTES)
         gold = {case.notes[place].text for place in case.needs}
-        found = gold <= {note.text for note in notes}
-        results["gold recalled"].append((case.kind, found))
-        answer = bare(case.answer)
-        results["words in the prompt"].append((case.kind, asker.ask(case.question, words=notes) == answer))
-        results["attention, full"].append((case.kind, asker.ask(case.question, attended=notes) == answer))
+        answers = (
+            asker.ask(case.question, words=recall.notes),
+            asker.ask(case.question, attended=recall.notes),
+            asker.ask(case.question, attended=recall.notes, bias=recall.bias),
+        )
+        right = [answer == bare(case.answer) for answer in answers] + [gold <= {note.text for note in recall.notes}]
+        for arm, hit in zip(arms, right, strict=True):
+            results[arm].append((case.kind, hit))
     return {
         name: {kind: figure([hit for other, hit in right if other == kind]) for kind in dict.fromkeys(dict(right))}
         for name, right in results.items()
     }
+
+
+def recall_of(question: str, notes: Sequence[Note], k: int) -> Recall:
+    """Returns what Tercet finds in these notes."""
+    with tempfile.TemporaryDirectory() as folder, Memory(Path(folder), scope="bench") as memory:
+        memory.write_many(map(_draft, notes))
+        return memory.read(question, k=k)
 
 
 def _draft(note: Note) -> dict[str, object]:
@@ -239,29 +257,36 @@ def strangers(count: int) -> list[Note]:
     return [note_of(note) for note in islice(told, count)]
 
 
-def crowds(asker: Asker, asked: Sequence[Case], show: Callable[[str], None]) -> dict[str, object]:
+def crowds(asker: Asker, asked: Sequence[Case], show: Callable[[str], None]) -> dict[str, dict[str, object]]:
     """Returns how one-hop answers fare among ever more memories of other worlds."""
     crowd = strangers(max(CROWDS))
-    results: dict[str, object] = {}
+    results: dict[str, dict[str, object]] = {"all alike": {}, "by fit": {}}
     for size in CROWDS:
         show(f"{size} memories")
-        right = []
+        alike, fitting = [], []
         for number, case in enumerate(asked):
-            others = Random(number).sample(crowd, size - NOTES)
-            right.append(asker.ask(case.question, attended=[*case.notes, *others]) == bare(case.answer))
-        results[str(size)] = figure(right)
+            notes = [*case.notes, *Random(number).sample(crowd, size - NOTES)]
+            recall = recall_of(case.question, notes, size)
+            alike.append(asker.ask(case.question, attended=notes) == bare(case.answer))
+            answer = asker.ask(case.question, attended=recall.notes, bias=recall.bias)
+            fitting.append(answer == bare(case.answer))
+        results["all alike"][str(size)] = figure(alike)
+        results["by fit"][str(size)] = figure(fitting)
     return results
 
 
 def harm(asker: Asker, asked: Sequence[Case]) -> dict[str, object]:
     """Returns how often five memories of other worlds change an answer that stands in the prompt."""
-    changed = []
+    alike, fitting = [], []
     for number, case in enumerate(asked):
         told = [note for note in make_world(f"crowd {number}", "test", notes=8).notes if note.facts]
         others = [note_of(note) for note in told[:NOTES]]
+        recall = recall_of(case.question, others, NOTES)
         alone = asker.ask(case.question, words=case.notes)
-        changed.append(asker.ask(case.question, words=case.notes, attended=others) != alone)
-    return figure(changed)
+        alike.append(asker.ask(case.question, words=case.notes, attended=others) != alone)
+        answer = asker.ask(case.question, words=case.notes, attended=recall.notes, bias=recall.bias)
+        fitting.append(answer != alone)
+    return {"all alike": figure(alike), "by fit": figure(fitting)}
 
 
 def changes(asker: Asker, asked: Sequence[Case]) -> dict[str, dict[str, object]]:

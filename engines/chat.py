@@ -15,7 +15,8 @@ class NoRoom(EngineError):
     """A prompt or an answer does not fit into the tokens that there are.
 
     Attributes:
-        answer: what there is of a cut answer, closed so that it parses; empty where the prompt left no room.
+        answer: what there is of a cut answer, closed so that it parses where the model was held to JSON; empty where
+            the prompt left no room.
     """
 
     answer = ""

@@ -13,7 +13,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from ..store.errors import EndpointError, InvalidInput
-from .chat import Message
+from .chat import Message, NoRoom
 from .json_records import schema_of
 from .prompt import approximate_tokens
 from .sse import events
@@ -56,6 +56,7 @@ class _Answer(BaseModel):
 
 class _MaybeChoice(BaseModel):
     message: _MaybeTurn
+    finish_reason: str | None = None
 
 
 class _MaybeAnswer(BaseModel):
@@ -162,6 +163,7 @@ class EndpointModel:
         Raises:
             EndpointError: as `generate`.
             InvalidInput: as `generate`.
+            NoRoom: the answer was cut.
         """
         payload = self._payload(messages, max_tokens, stream=False)
         if self._knows_schemas:
@@ -186,9 +188,15 @@ class EndpointModel:
         """Returns the answer, empty where the model declined to give one."""
         body = self._body(payload)
         try:
-            return _MaybeAnswer.model_validate_json(body).choices[0].message.content or ""
+            choice = _MaybeAnswer.model_validate_json(body).choices[0]
         except ValidationError as error:
             raise self._malformed(error, body) from error
+        said = choice.message.content or ""
+        if choice.finish_reason == "length":
+            cut = NoRoom(f"the answer was cut at {payload['max_tokens']} tokens; give max_tokens= more")
+            cut.answer = said
+            raise cut
+        return said
 
     def _body(self, payload: dict[str, object]) -> bytes:
         deadline = monotonic() + self._timeout

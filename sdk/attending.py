@@ -12,6 +12,7 @@ from ..store.store import Store
 
 if TYPE_CHECKING:
     from ..engines.attention import Attention, AttentionEngine
+    from ..engines.attention.attend import Bias
     from .recall import Recall
 
 __all__ = ["attend", "explicit", "reranked"]
@@ -27,11 +28,17 @@ def explicit(store: Store, model: Any, tokenizer: Any) -> KeysValues:  # noqa: A
 
 
 @contextmanager
-def attend(store: Store, notes: Sequence[Note], model: Any, tokenizer: Any) -> Iterator[Attention]:  # noqa: ANN401
+def attend(
+    store: Store,
+    notes: Sequence[Note],
+    bias: Bias,
+    model: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+) -> Iterator[Attention]:
     """Binds the explicit memories of notes to a model; those that are missing are encoded first."""
     engine = _engine(model, tokenizer)
     records = store.keys_values(engine).records(notes, at_once=store.tiers.at_once)
-    with engine.attend(records) as attention:
+    with engine.attend(records, bias=bias) as attention:
         yield attention
 
 

@@ -1,7 +1,8 @@
 """Exports and imports: JSON Lines with everything that is needed to make the notes anew.
 
 The first line is a header; every other line is one change, oldest first, with the note it wrote. Forms are not
-exported: they are made again from the words. Ids and histories survive; into an empty store the times survive too.
+exported: they are made again from the words; but what models read in the words, which has its price, is. Ids and
+histories survive; into an empty store the times survive too.
 """
 
 from __future__ import annotations
@@ -10,31 +11,27 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..engines.screening import Screen, screened
-from ..store.aliases import SameName, checked_pair
 from ..store.changes import Change
-from ..store.draft import checked_draft, checked_field
+from ..store.draft import checked_draft
 from ..store.errors import InvalidInput, LimitExceeded, StoreError
 from ..store.note import Note
 from ..store.note_rows import stated
 from ..store.replay import Replayed, is_new, replay
 from ..store.schema import change
-from ..store.scope import checked_scope
 from ..store.store import Store
 from ..store.strict_json import loads_strict
+from .exchange_said import NoteId, Said, read_lines, said_lines
 
 __all__ = ["export_lines", "import_lines"]
 
-_FORMAT = 2  # 2: notes made of notes, quarantine, names that are one
+_FORMAT = 3  # 2: notes made of notes, quarantine, names that are one; 3: relations of one value, what models read
 _LINE_LIMIT = 8 << 20
 _BATCH = 500
-
-
-_Id = Annotated[str, Field(pattern=r"\A[0-9a-f]{16}\z")]
 
 
 class _Header(BaseModel):
@@ -47,8 +44,8 @@ class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     op: Literal["write", "revise", "undo", "quarantine", "release"]
     at: str = Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\z")
-    id: _Id
-    replaces: _Id | None = None
+    id: NoteId
+    replaces: NoteId | None = None
     text: str | None = None  # None: what writes nothing, such as the undo of a first write
     scope: str | None = None
     speaker: str = ""
@@ -59,7 +56,7 @@ class _Line(BaseModel):
     key: str | None = None
     facts: list[dict[str, str]] = []
     metadata: dict[str, Any] = {}
-    derived_from: list[_Id] = []
+    derived_from: list[NoteId] = []
 
     @model_validator(mode="after")
     def _is_one_change(self) -> Self:
@@ -74,14 +71,6 @@ class _Line(BaseModel):
         return self
 
 
-class _Same(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    op: Literal["same"]
-    scope: str
-    name: str
-    other: str
-
-
 _FIELDS = ("speaker", "source", "thread", "happened", "origin", "key", "metadata")
 
 
@@ -94,9 +83,10 @@ def export_lines(store: Store, scope: str) -> Iterator[str]:
         for made in batch:
             if made.num in notes:  # not forgotten
                 yield _json(_line(made, notes[made.num]))
+        wrote = {made.num for made in batch if made.seq == made.num}
+        yield from map(_json, read_lines(store, {num: item for num, item in notes.items() if num in wrote}))
         last = batch[-1].seq
-    for said in store.aliases.said(scope):
-        yield _json({"op": "same", "scope": said.scope, "name": said.name, "other": said.other})
+    yield from map(_json, said_lines(store, scope))
 
 
 def import_lines(
@@ -114,15 +104,12 @@ def import_lines(
         LimitExceeded: a line over 8 MiB, or a value over its limit.
     """
     keep_times = store.notes.changes.last() == 0
-    said: list[SameName] = []
+    said = Said(scope)
     checked = _checked(lines, scope, keep_times=keep_times, said=said)
     found = (_screened(made, screen) for made in checked)
     changes = [made for made in found if is_new(store, made, scope)]
     count = replay(store, changes, scope=scope, progressed=on_progress)
-    if said:  # all of it was checked; saying it again changes nothing
-        with store.database.writing():
-            for one in said:
-                store.aliases.same(one.name, one.other, scope=one.scope, seq=store.notes.changes.last())
+    said.keep(store)
     return count
 
 
@@ -130,9 +117,10 @@ def _screened(made: Replayed, screen: Screen | None) -> Replayed:
     return replace(made, draft=screened(made.draft, screen)) if screen and made.draft else made
 
 
-def _checked(lines: Iterable[str], scope: str, *, keep_times: bool, said: list[SameName]) -> Iterator[Replayed]:
-    """Yields the changes of an export; which names are one goes to ``said``."""
+def _checked(lines: Iterable[str], scope: str, *, keep_times: bool, said: Said) -> Iterator[Replayed]:
+    """Yields the changes of an export; all else goes to ``said``."""
     header: _Header | None = None
+    texts: dict[str, str] = {}
     at = ""
     for number, line in enumerate(lines, 1):
         if not isinstance(line, str):
@@ -148,10 +136,11 @@ def _checked(lines: Iterable[str], scope: str, *, keep_times: bool, said: list[S
                 if header.tercet > _FORMAT:
                     raise InvalidInput(f"the export is of format {header.tercet}, this Tercet reads up to {_FORMAT}")
                 continue
-            if isinstance(values, dict) and values.get("op") == "same":
-                said.append(_said(_Same.model_validate(values), scope))
+            if isinstance(values, dict) and said.take(values, texts):
                 continue
             made = _Line.model_validate(values)
+            if made.text is not None:
+                texts[made.id] = made.text
             # the log's times never fall and never lie ahead, whatever a file claims
             at = max(at, min(made.at, datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")))
             yield _replayed(made, scope, at=at if keep_times else "")
@@ -173,11 +162,6 @@ def _replayed(line: _Line, scope: str, *, at: str) -> Replayed:
         line.text, scope=line.scope, below=scope, facts=line.facts, derived_from=line.derived_from, **values
     )
     return Replayed(line.op, line.id, line.replaces, replace(draft, id=line.id, known=at))
-
-
-def _said(line: _Same, scope: str) -> SameName:
-    names = checked_field(line.name, "name"), checked_field(line.other, "other")
-    return checked_pair(SameName(checked_scope(line.scope, below=scope), *names, seq=0))
 
 
 def _line(made: Change, item: Note) -> dict[str, object]:

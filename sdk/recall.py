@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -13,10 +14,14 @@ from ..store.note import Note
 
 if TYPE_CHECKING:
     from ..engines.attention import Attention
+    from ..engines.attention.attend import Bias
 
 __all__ = ["Recall", "Recollection", "Why"]
 
-Attender = Callable[[Sequence[Note], Any, Any], AbstractContextManager["Attention"]]
+Attender = Callable[[Sequence[Note], "Bias", Any, Any], AbstractContextManager["Attention"]]
+
+_TEMPERATURE = 0.25  # of scores whose best is 1 (docs/attention.md)
+_LEAST = math.exp(-4)  # that a recall without any confidence is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,21 @@ class Recall(Sequence[Recollection]):
         """The notes, best first."""
         return tuple(found.note for found in self._found)
 
+    @property
+    def bias(self) -> tuple[float, ...]:
+        """How loud each memory is in attention: the logarithm of its part, the larger the better it fits.
+
+        Parts are the softmax of the scores, the best being 1, at a temperature of 0.25; together they are as much as
+        the recall's confidence, or one where it has none. So no part is over 4 quieter than the best, nor all
+        together over 4 quieter than one. Alike for all, as the engine has it, it would be minus log N.
+        """
+        best = max((found.score for found in self), default=0.0)
+        scores = [found.score / best / _TEMPERATURE if best > 0 else 0.0 for found in self]
+        top = max(scores, default=0.0)
+        whole = top + math.log(sum(math.exp(score - top) for score in scores)) if scores else 0.0
+        sure = math.log(max(1.0 if self.confidence is None else self.confidence, _LEAST))
+        return tuple(score - whole + sure for score in scores)
+
     def of(self, found: Sequence[Recollection]) -> Recall:
         """Returns a recall of these memories instead, for the same question."""
         return Recall(self.cue, found, self._attender, self.confidence)
@@ -138,7 +158,13 @@ class Recall(Sequence[Recollection]):
         """
         return render(self.notes, budget=budget, count=count)
 
-    def attend(self, model: Any, *, tokenizer: Any = None) -> AbstractContextManager[Attention]:  # noqa: ANN401
+    def attend(
+        self,
+        model: Any,  # noqa: ANN401
+        *,
+        tokenizer: Any = None,  # noqa: ANN401
+        bias: Bias | None = None,
+    ) -> AbstractContextManager[Attention]:
         """Puts the memories into a model's attention for the length of a ``with`` block.
 
         Inside the block ``model.generate(...)`` attends to the keys and values of every memory; the prompt is
@@ -147,6 +173,8 @@ class Recall(Sequence[Recollection]):
         Args:
             model: a transformers causal language model, or a `tercet.engines.LocalModel`.
             tokenizer: the model's own; found by the model's name or folder when left out.
+            bias: how loud the memories are: None for `Recall.bias`, ``"log_n"`` for all alike, or numbers that are
+                added to the logits, one for all or one for each.
 
         Returns:
             A context manager that yields an `Attention`: how much attention each memory got, once the model ran.
@@ -154,7 +182,7 @@ class Recall(Sequence[Recollection]):
         Raises:
             UnsupportedModel: the injection gate refused the model; the message says why.
         """
-        return self._attender(self.notes, model, tokenizer)
+        return self._attender(self.notes, self.bias if bias is None else bias, model, tokenizer)
 
 
 def _even(scores: Sequence[float]) -> list[float]:

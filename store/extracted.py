@@ -18,7 +18,7 @@ from .progress import make_anew
 from .schema import extraction, note
 from .statements import insert, rows_in, run_many
 
-__all__ = ["Extracted", "extracted_of", "keep_extracted", "keep_tried", "unread"]
+__all__ = ["Extracted", "extracted_of", "keep_extracted", "keep_tried", "readings_of", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,18 @@ class Extracted:
 
 def extracted_of(connection: Connection, nums: Sequence[int]) -> dict[int, tuple[Extracted, ...]]:
     """Returns what models found in these notes, one model after the other; those that none has read are left out."""
+    found: dict[int, tuple[Extracted, ...]] = {}
+    for num, _, facts in readings_of(connection, nums):
+        found[num] = (*found.get(num, ()), *facts)
+    return found
+
+
+def readings_of(connection: Connection, nums: Sequence[int]) -> list[tuple[int, str, tuple[Extracted, ...]]]:
+    """Returns (number of a note, model, what it found there) for every model that has read one of these notes."""
     kept = rows_in(
         connection, "SELECT note, model, facts FROM extraction WHERE note IN (?) AND facts <> ''", list(nums)
     )
-    found: dict[int, tuple[Extracted, ...]] = {}
-    for num, _, facts in sorted(kept):
-        found[num] = (*found.get(num, ()), *map(_read, json.loads(facts)))
-    return found
+    return [(num, model, tuple(map(_read, json.loads(facts)))) for num, model, facts in sorted(kept)]
 
 
 def unread(connection: Connection, model: str, conditions: Sequence[ColumnElement[bool]], limit: int) -> list[int]:

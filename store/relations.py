@@ -8,6 +8,7 @@ from .database import Database
 from .errors import InvalidInput
 from .names import fold
 from .schema import relation
+from .scope import within
 from .shown import shown
 
 __all__ = ["SINGLE_VALUED", "Relations"]
@@ -61,6 +62,12 @@ class Relations:
         with self._database.reading() as connection:
             connection.execute(relation.delete().where(relation.c.scope == scope, relation.c.name == fold(name)))
             connection.execute(relation.insert().values(scope=scope, name=fold(name), single=int(single)))
+
+    def said(self, scope: str) -> list[tuple[str, str, bool]]:
+        """Returns (scope, folded name, whether single) of what was declared in a scope and below."""
+        query = select(relation).where(within(scope, relation.c.scope)).order_by(relation.c.scope, relation.c.name)
+        with self._database.reading() as connection:
+            return [(where, name, bool(single)) for where, name, single in connection.execute(query)]
 
     def single_valued(self, scope: str) -> frozenset[str]:
         """Returns the folded names of all relations that are single-valued for a reader of this scope.

@@ -22,8 +22,10 @@ from .documents import Batch, Document, Writer, pack
 __all__ = ["Batches", "Course", "held_out"]
 
 _CROWDED = 0.3  # share of full-grown worlds in attention that have many more notes
-_CROWDS = 0.08  # share of full-grown batches that are one world among as many strangers' notes as a batch holds
+_CROWDS = 0.14  # share of full-grown batches that are one world among as many strangers' notes as a batch holds
 _PROMPTED = 0.55  # share of worlds in the prompt, once worlds are half-grown
+_HARD = ("two hops", "temporal", "unanswerable")
+_HARDER = 0.3  # share of the full-grown worlds in the prompt of which only the hard kinds are asked
 _ALIKE = 0.3  # share of worlds in attention with notes of strangers that say the like of what is asked
 _BESIDE = 0.25  # share of worlds in the prompt with other memories, mostly strangers', in attention beside
 
@@ -98,6 +100,8 @@ class Batches(Dataset[Batch]):
         if grown >= 1 and not prompted and random.random() < _CROWDED:
             most *= 4  # as many as there is room for
         kinds = KINDS if grown > 0.4 else ("one hop",)
+        if grown >= 1 and prompted and random.random() < _HARDER:
+            kinds = _HARD
         if self.course.calls and grown > 0.5 and random.random() < self.course.calls:
             return self._called(random, seed, most, length)
         return world_document(self.writer, random, seed, "train", prompted, most, length, kinds)

@@ -8,6 +8,7 @@ what `tercet.engines.attention` does with stored keys and values, here in one fo
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-__all__ = ["Llama", "Shape", "attention_mask"]
+__all__ = ["Llama", "Shape", "attention_mask", "in_heads", "in_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,41 @@ def attention_mask(documents: Tensor, memories: Tensor, first: Tensor, bias: Ten
     return mask.to(dtype)[:, None]
 
 
+def in_heads(mask: Tensor, memories: Tensor, heads: Sequence[Sequence[int]], shape: Shape) -> list[Tensor]:
+    """Returns the mask of each layer when contexts see memories in some KV heads alone, as calibrated records are seen.
+
+    Args:
+        mask: from `attention_mask`.
+        memories: as there.
+        heads: the KV heads of each layer; layers that are not named have none.
+        shape: of the model.
+    """
+    reading = ((memories[:, :, None] == 0) & (memories[:, None, :] > 0))[:, None]
+    closed = mask.masked_fill(reading, -torch.inf)
+    masks = [closed] * shape.layers
+    for layer, kept in enumerate(heads):
+        masks[layer] = torch.cat([mask if head in kept else closed for head in range(shape.kv_heads)], 1)
+    return masks
+
+
+def in_tokens(mask: Tensor, memories: Tensor, first: Tensor, worth: Tensor, kept: int) -> Tensor:
+    """Returns the mask when contexts see so many tokens of a memory alone, those of the greatest worth.
+
+    Args:
+        mask: from `attention_mask`.
+        memories: as there.
+        first: as there; where one memory ends and the next begins.
+        worth: of each token, shape (rows, tokens).
+        kept: tokens of a memory.
+    """
+    number = first.cumsum(1) * (memories > 0)
+    beside = (number[:, :, None] == number[:, None, :]) & ~first[:, None, :]
+    better = beside & (worth[:, None, :] > worth[:, :, None])
+    dropped = (memories > 0) & (better.sum(-1) >= kept)
+    reading = (memories[:, :, None] == 0) & dropped[:, None, :]
+    return mask.masked_fill(reading[:, None], -torch.inf)
+
+
 class _Norm(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -82,6 +118,7 @@ class _Attention(nn.Module):
         each = self.heads // self.kv_heads
         if x.is_cuda:
             key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
+            mask = mask if mask.shape[1] == 1 else mask.repeat_interleave(each, 1)
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         else:  # the kernel's backward pass takes half of all time on a CPU; rows are short
             grouped = query.reshape(rows, self.kv_heads, each * tokens, self.size)

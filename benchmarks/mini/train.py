@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 import torch
@@ -28,13 +29,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.mini.batches import Batches, Course, held_out
 from benchmarks.mini.documents import SYSTEM_WORDS, Batch, note_of
-from benchmarks.mini.model import Llama, Shape, attention_mask
+from benchmarks.mini.model import Llama, Shape, attention_mask, in_heads, in_tokens
 from benchmarks.mini.tokenizer import make_tokenizer, save_tokenizer
 from benchmarks.worlds import make_world
 
 from tercet.engines.prompt import render
 
 STATE = "state.pt"
+
+_CALIBRATED = 0.2  # share of full-grown batches whose memories are seen in _HEADS alone
+_SPARSE = 0.12  # share whose memories keep the tokens that surprise the model most
+_HEADS = ((1,), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
+_KEPT = (8, 12, 16)  # tokens of a sparse memory
+
+Kept = tuple[tuple[int, ...], ...] | int | None  # KV heads of the layers, tokens of a memory, or all
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,7 +119,7 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
     for step, batch in enumerate(loader, begun):
         for group in optimiser.param_groups:
             group["lr"] = chosen.rate * rate_at(step, course.steps)
-        loss = loss_of(forward, model, batch, device)
+        loss = loss_of(forward, model, batch, device, narrowing(course, step))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -151,13 +159,43 @@ def inputs_of(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tenso
     return tokens, places, attention_mask(documents, memories, first, bias, dtype)
 
 
-def loss_of(forward: Callable[..., Tensor], model: Llama, batch: Batch, device: torch.device) -> Tensor:
+def narrowing(course: Course, step: int) -> Kept:
+    """Returns what a batch keeps of its memories, drawn by its number."""
+    drawn = Random(f"{course.seed} {step} kept")
+    if step < course.growing * course.steps:
+        return None
+    chance = drawn.random()
+    if chance < _CALIBRATED:
+        return _HEADS
+    return drawn.choice(_KEPT) if chance < _CALIBRATED + _SPARSE else None
+
+
+def narrowed(model: Llama, batch: Batch, inputs: tuple[Tensor, Tensor, Tensor], kept: Kept) -> Tensor | list[Tensor]:
+    """Returns the masks under which contexts see what is kept of memories."""
+    tokens, _, mask = inputs
+    memories = torch.from_numpy(batch.memories).to(mask.device)
+    if isinstance(kept, tuple):
+        return in_heads(mask, memories, kept, model.shape)
+    if kept is None:
+        return mask
+    told = memories > 0
+    surprise = torch.zeros(tokens.shape, device=mask.device)
+    with torch.no_grad():
+        logits = model.logits(model(*inputs)[:, :-1][told[:, 1:]]).float()
+    surprise[:, 1:][told[:, 1:]] = F.cross_entropy(logits, tokens[:, 1:][told[:, 1:]], reduction="none")
+    return in_tokens(mask, memories, torch.from_numpy(batch.first).to(mask.device), surprise, kept)
+
+
+def loss_of(
+    forward: Callable[..., Tensor], model: Llama, batch: Batch, device: torch.device, kept: Kept = None
+) -> Tensor:
     """Returns the weighted loss of a batch."""
     weights = torch.from_numpy(batch.weights).to(device)[:, 1:]
     wanted = weights > 0
     with torch.autocast(device.type, torch.bfloat16):
         tokens, places, mask = inputs_of(batch, device)
-        hidden = forward(tokens, places, mask)
+        masks = narrowed(model, batch, (tokens, places, mask), kept)
+        hidden = forward(tokens, places, masks)
         logits = model.logits(hidden[:, :-1][wanted])
     each = F.cross_entropy(logits.float(), tokens[:, 1:][wanted], reduction="none")
     return (each * weights[wanted]).sum() / weights[wanted].sum()

@@ -70,7 +70,13 @@ def few(query: Tensor, *, cap: float | None = None) -> bool:
 
 
 def over_parts(
-    query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None = None, scaling: float | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    mask: Tensor | None = None,
+    bias: float | Tensor = 0.0,
+    scaling: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Returns attention over all parts of some keys as one, and the log-sum-exp of each part; see `few`.
 
@@ -81,6 +87,7 @@ def over_parts(
         key: shape (parts, heads, keys, width).
         value: shape (parts, heads, keys, value width).
         mask: true where visible, or added to the logits; shape (parts, heads, rows, keys), or ones in it.
+        bias: added to all logits, or to those of each part, shape (parts, 1, 1).
         scaling: of the logits, by default one over the root of the width.
 
     Returns:
@@ -91,12 +98,15 @@ def over_parts(
     logits = torch.bmm(query[0] * (width**-0.5 if scaling is None else scaling), flat.transpose(1, 2))
     if mask is not None:
         logits.view(*logits.shape[:2], parts, -1).add_(_additive(mask).permute(1, 2, 0, 3))
+    if isinstance(bias, Tensor):
+        logits.view(*logits.shape[:2], parts, -1).add_(bias[:, 0])
     most = logits.amax(2, keepdim=True).clamp_min_(LEAST)
     weights = logits.sub_(most).exp_()
     sums = weights.view(*weights.shape[:2], parts, -1).sum(3)
     output = torch.bmm(weights, value.transpose(0, 1).reshape(heads, -1, value.shape[3]))
     output /= sums.sum(2, keepdim=True)
-    return output[None], (sums.log_().add_(most)).permute(2, 0, 1).clamp_min_(LEAST)
+    sums = (sums.log_().add_(most)).permute(2, 0, 1).clamp_min_(LEAST)
+    return output[None], sums if isinstance(bias, Tensor) else sums + bias
 
 
 @cache

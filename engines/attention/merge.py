@@ -63,12 +63,11 @@ class Reader:
             heads: which KV heads of the layer these are, if not all.
             arrival: when all of this is there; None if it is.
         """
-        self._bias = bias if isinstance(bias, float) else 0.0
+        self._bias: float | Tensor = bias if isinstance(bias, float) else torch.tensor(bias)[:, None, None]
         self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
         self._lock = Lock()  # threads may come to a block at once; one of them lays its memories out
-        each = None if isinstance(bias, float) else bias
-        self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival(), each)
+        self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival())
 
     def _arrive(self) -> None:
         """Waits for the memories, on the stream that reads them, and lays them out, each padded to the longest."""
@@ -81,9 +80,6 @@ class Reader:
         heads = None if given.heads is None else torch.tensor(given.heads, device=keys.device)
         if offsets is not None:
             offsets = offsets.float().clamp_min(kernels.LEAST)
-        if given.bias is not None:
-            each = torch.tensor(given.bias)[owners].to(keys.device).clamp_min(kernels.LEAST)
-            offsets = each[None] if offsets is None else (offsets + each).clamp_min(kernels.LEAST)
         lengths = torch.bincount(owners, minlength=self._attention.memories)
         longest = int(lengths.max())
         room = len(lengths) * longest
@@ -95,7 +91,7 @@ class Reader:
                 offsets = keys.new_zeros(1, len(owners), dtype=torch.float32)
             keys, values = _spread(keys, 2, slots, room), _spread(values, 2, slots, room)
             offsets, places = _spread(offsets, 1, slots, room, kernels.LEAST), _spread(places, 1, slots, room)
-        parts = len(lengths) if self._attention.watched else 1
+        parts = len(lengths) if self._attention.watched or isinstance(self._bias, Tensor) else 1
         self._heads = heads
         self._values = values.reshape(values.shape[1], parts, -1, values.shape[-1]).transpose(0, 1)
         self._places = places.reshape(len(places), parts, 1, -1).transpose(0, 1)
@@ -145,6 +141,7 @@ class Reader:
             self._values, self._places = self._values.to(query), self._places.to(query.device)
             self._offsets = None if self._offsets is None else self._offsets.to(query.device)
             self._heads = None if self._heads is None else self._heads.to(query.device)
+            self._bias = self._bias.to(query.device) if isinstance(self._bias, Tensor) else self._bias
             self._keys = self._keys.to(query)
 
     def _join(self, call: Call, own: _Own, span: _Span) -> tuple[Tensor, Tensor]:
@@ -157,11 +154,11 @@ class Reader:
         output = span.rows(own.output)
         at_once = self._hidden is None and kernels.few(rows, cap=cap)
         if at_once:
-            read, sums = kernels.over_parts(rows, self._keys, self._values, mask=mask, scaling=scaling)
+            read, sums = kernels.over_parts(rows, self._keys, self._values, mask=mask, bias=self._bias, scaling=scaling)
         else:
             every = rows.expand(self._keys.shape[0], -1, -1, -1)
             read, sums = kernels.attention(every, self._keys, self._values, mask=mask, scaling=scaling, cap=cap)
-        sums = sums + self._bias if self._bias else sums
+            sums = sums + self._bias
         if self._hidden is not None:
             hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
             sums = sums.masked_fill(hidden, -torch.inf)
@@ -203,7 +200,6 @@ class _Given:
     offsets: Tensor | None
     heads: Sequence[int] | None
     arrival: Arrival
-    bias: Sequence[float] | None
 
 
 @dataclass(frozen=True, slots=True)

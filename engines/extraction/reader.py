@@ -133,14 +133,19 @@ class FactReader:
             self._read([note], done)
 
     def _ask(self, messages: Sequence[Message], notes: Sequence[Note], done: Reading) -> str:
-        longest = self._longest(notes)
-        if isinstance(self.model, StructuredModel):
-            answer = self.model.generate_json(messages, name="facts", fields=FIELDS, max_tokens=longest)
-        else:
-            answer = self.model.generate(messages, max_tokens=longest)
-        done.requests += 1
-        done.tokens_in += sum(self.model.count(message.content) for message in messages)
-        done.tokens_out += self.model.count(answer)
+        longest, answer = self._longest(notes), ""
+        try:
+            if isinstance(self.model, StructuredModel):
+                answer = self.model.generate_json(messages, name="facts", fields=FIELDS, max_tokens=longest)
+            else:
+                answer = self.model.generate(messages, max_tokens=longest)
+        except NoRoom as cut:  # which costs what it costs
+            answer = cut.answer
+            raise
+        finally:
+            done.requests += 1
+            done.tokens_in += sum(self.model.count(message.content) for message in messages)
+            done.tokens_out += self.model.count(answer)
         return answer
 
     def _longest(self, notes: Sequence[Note]) -> int:

@@ -1,13 +1,15 @@
 """The benchmark of answers from memories in attention: its questions, its rounding, its figures."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import pytest
 import torch
-from benchmarks.explicit_memory import NOTES, Asker, bare, cases, figure, main, strangers
+from benchmarks import memory_bias
+from benchmarks.explicit_memory import NOTES, Asker, bare, cases, figure, main, recall_of, strangers
 from benchmarks.mini.documents import SYSTEM_WORDS
 from benchmarks.mini.model import Llama, Shape
 from benchmarks.mini.tokenizer import make_tokenizer, save_tokenizer
@@ -92,3 +94,22 @@ def test_it_runs_on_any_model(tmp_path: Path) -> None:
     assert results["own_recall"]["gold recalled"]["one hop"]["asked"] == 2
     assert len(results["sparse"]) == 12
     assert results["changes"]["attention, full"] == {"revised": None, "forgotten": None}  # it knows no answer
+
+
+def test_the_temperature_that_recalls_use_is_one_of_those_measured() -> None:
+    notes = cases(1)[0].notes
+    recall = recall_of(cases(1)[0].question, notes, len(notes))
+    assert recall.confidence is not None
+    sure = math.log(recall.confidence)
+    assert [one + sure for one in memory_bias.bias(recall, 0.25)] == pytest.approx(recall.bias)
+    assert memory_bias.biases(recall)["alike"] == pytest.approx([-math.log(len(recall))] * len(recall))
+
+
+@pytest.mark.slow
+def test_loudness_is_measured_at_every_temperature(tmp_path: Path) -> None:
+    wanted = ["--questions", "1", "--json", str(tmp_path / "out.json")]
+    done = CliRunner().invoke(memory_bias.main, wanted, catch_exceptions=False)
+    assert done.exit_code == 0
+    right = json.loads((tmp_path / "out.json").read_text())["right"]
+    assert len(right) == 10
+    assert {len(row) for row in right.values()} == {len(memory_bias.TEMPERATURES) + 2}

@@ -14,7 +14,7 @@ from benchmarks.worlds import make_world
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tercet.engines.attention import AttentionEngine
+from tercet.engines.attention import AttentionEngine, Recipe
 from tercet.engines.chat import Message
 from tercet.engines.local_model import LocalModel
 from tercet.engines.prompt import compose, render
@@ -47,22 +47,33 @@ def writer(folder: Path) -> Writer:
     return Writer(Tokenizer.from_file(str(folder / "tokenizer.json")))
 
 
-def _logits(model: Llama, document: Document, beside: Document | None = None) -> torch.Tensor:
+def _logits(model: Llama, document: Document, beside: Document | None = None, kept: train.Kept = None) -> torch.Tensor:
     length = len(document.tokens) + (len(beside.tokens) if beside else 0) + 3
     batch = pack([beside, document] if beside else [document], 1, length, 1)
     start = len(beside.tokens) if beside else 0
+    tokens, places, mask = train.inputs_of(batch, _CPU)
     with torch.no_grad():
-        hidden = model(*train.inputs_of(batch, _CPU))[0]
+        hidden = model(tokens, places, train.narrowed(model, batch, (tokens, places, mask), kept))[0]
     return model.logits(hidden)[start : start + len(document.tokens)].detach()
 
 
-def test_memories_in_training_are_memories_in_the_engine(folder: Path, writer: Writer) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "kept"),
+    [
+        (Recipe(), None),
+        (Recipe(heads=((1,), (0, 1), ())), ((1,), (0, 1))),
+        (Recipe(tokens=6, score="surprisal", residual=False), 6),
+    ],
+)
+def test_memories_in_training_are_memories_in_the_engine(
+    folder: Path, writer: Writer, recipe: Recipe, kept: train.Kept
+) -> None:
     world = make_world(3, "train", notes=5, questions=3)
     document = writer.attended(world.notes, world.questions, system=True)
-    ours = _logits(Llama.load(folder), document)[torch.tensor(document.memories) == 0]
+    ours = _logits(Llama.load(folder), document, kept=kept)[torch.tensor(document.memories) == 0]
     context = [token for token, memory in zip(document.tokens, document.memories, strict=True) if memory == 0]
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    engine = AttentionEngine(model, AutoTokenizer.from_pretrained(folder))
+    engine = AttentionEngine(model, AutoTokenizer.from_pretrained(folder), recipe=recipe)
     records = engine.encode([spoken(note_of(note)) for note in world.notes])
     with torch.no_grad(), engine.attend(records):
         theirs = model(torch.tensor([context])).logits[0]

@@ -69,3 +69,16 @@ def test_a_note_without_room_is_refused_alone_and_stays_unread() -> None:
     assert list(done.found) == [2]
     (refused,) = done.refused
     assert (refused.note, "give max_tokens=" in refused.why) == (f"{1:016x}", True)
+
+
+def test_an_answer_that_a_server_cut_is_read_note_by_note_and_costs() -> None:
+    cut = {"choices": [{"message": {"content": '{"facts": [{"sub'}, "finish_reason": "length"}]}
+    with ChatServer(Reply(json.dumps(cut).encode()), model=lambda turns: told(LISBON)) as server:
+        done = FactReader(EndpointModel(server.url, "q")).read(notes("I moved to Lisbon.", "I moved to Lisbon."))
+        assert len(server.requests) == done.requests == 3
+        assert [len(done.found[number]) for number in (1, 2)] == [1, 1]
+        assert done.refused == []
+        server.replies.append(Reply(json.dumps(cut).encode()))
+        with pytest.raises(NoRoom, match="cut at 7 tokens; give max_tokens= more") as caught:
+            EndpointModel(server.url, "q").generate_json(ASK, name="facts", fields=("a",), max_tokens=7)
+        assert caught.value.answer.startswith('{"facts"')

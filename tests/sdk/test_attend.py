@@ -1,7 +1,9 @@
 """`recall.attend`: memories in a real model's attention, and the model afterwards as it was, bit for bit."""
 
 import contextvars
+import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,3 +172,30 @@ def test_a_recall_is_reranked_by_the_models_own_keys(ada: Memory, stories: Local
     least = recall.reordered([0.0, 0.0, 9.0])
     assert least[0].note.id in (recall[0].note.id, recall[2].note.id)
     assert least[0].score >= 1
+
+
+def test_what_fits_better_is_louder(ada: Memory, stories: LocalModel) -> None:
+    recall = ada.read("Did Lily, Tom or the cat have a red ball?", k=3)
+    first, *others = recall.bias
+    assert all(first > other >= first - 4.01 for other in others)
+    assert sum(map(math.exp, recall.bias)) == pytest.approx(1)
+    found = {}
+    for bias in (None, "log_n", [-50.0, 0.0, -50.0]):
+        with recall.attend(stories, bias=bias) as attention:
+            _logits(stories, "Lily has a")
+        found[str(bias)] = list(attention.masses)
+    assert found["None"][0] > found["log_n"][0]
+    assert found[str([-50.0, 0.0, -50.0])][1] > 1000 * found[str([-50.0, 0.0, -50.0])][0]
+    with pytest.raises(InvalidInput, match="2 numbers for 3 memories"), recall.attend(stories, bias=[0.0, 0.0]):
+        pass
+
+
+def test_what_fits_alike_is_as_loud_and_nothing_is_silent(ada: Memory) -> None:
+    recall = ada.read("Did Lily, Tom or the cat have a red ball?", k=3)
+    alike = recall.of([replace(found, score=0.0) for found in recall])
+    assert alike.bias == pytest.approx([-math.log(3)] * 3)
+    assert recall[:1].bias == (0.0,)
+    for confidence, heard in ((1.0, 1.0), (0.3, 0.3), (0.0, math.exp(-4))):
+        unsure = Recall(recall.cue, list(recall), lambda *_: None, confidence)  # type: ignore[arg-type]
+        assert sum(map(math.exp, unsure.bias)) == pytest.approx(heard)
+    assert recall[:0].bias == ()

@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 from factories import Memories, disagreements  # type: ignore[import-not-found]
+from test_memory_extract import Reads  # type: ignore[import-not-found]
 
+from tercet.engines import FactReader
 from tercet.sdk import Memory
 from tercet.store.errors import InvalidInput, KeyReused, LimitExceeded, StoreError
 
 HEADER = {"tercet": 1, "scope": "ada"}
 AT = "2024-01-01T00:00:00.000000"
+
+
+FACT = {"subject": "a", "relation": "b", "object": "c", "span": "words"}
 
 
 def write(number: int, **values: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -186,7 +191,7 @@ BAD: dict[str, Sequence[object]] = {
     "null": ["null"],
     "no header": [json.dumps(write(1))],
     "another header": file(header={"version": 1}),
-    "a later format": file(header={"tercet": 3, "scope": "ada"}),
+    "a later format": file(header={"tercet": 4, "scope": "ada"}),
     "a format that is no number": file(header={"tercet": "1", "scope": "ada"}),
     "the header twice": file(json.dumps(HEADER)),
     "bytes": [b'{"tercet":1,"scope":"ada"}'],
@@ -284,3 +289,48 @@ def test_a_revision_made_elsewhere_meanwhile_is_no_second_present(memory: Memori
         copy.import_(ada.export())
     assert [item.text for item in copy.notes()] == ["revised there"]
     assert disagreements(copy._store) == []
+
+
+def exported(ada: Memory, op: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, ada.export()) if line.get("op") == op]
+
+
+def test_what_models_read_and_what_was_declared_survive(memory: Memories) -> None:
+    ada = memory()
+    moved, other = ada.write("Zed moved to Faro.", happened="2024-03-09"), ada.write("Nothing here.")
+    assert ada.extract(FactReader(Reads())).facts == 1
+    ada.single_valued("drinks")
+    ada.single_valued("lives in", single=False)
+    copy = memory(folder="copy")
+    copy.import_(list(ada.export()))
+    assert copy.extracted(moved.id) == ada.extracted(moved.id) != ()
+    assert [(fact.object, fact.extractor) for fact in copy.facts(relation="lives in")] == [("Faro", "reads")]
+    again = Reads()
+    copy.extract(FactReader(again))
+    assert again.requests == 0  # nor of the note in which nothing was found
+    assert list(copy.export()) == list(ada.export())
+    assert disagreements(copy._store) == []
+    copy.single_valued("drinks", single=False)
+    copy.import_(list(ada.export()))
+    assert [line["single"] for line in exported(copy, "single")] == [False, False]
+    ada.forget(moved.id)
+    assert [line["id"] for line in exported(ada, "read")] == [other.id]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ({"op": "read", "id": "9" * 16, "model": "m", "facts": []}, "no line before wrote"),
+        ({"op": "read", "id": f"{1:016x}", "model": "", "facts": []}, "model"),
+        ({"op": "read", "id": f"{1:016x}", "model": "m", "facts": [FACT | {"span": "never said"}]}, "does not say"),
+        ({"op": "read", "id": f"{1:016x}", "model": "m", "facts": [FACT | {"confidence": 2.0}]}, "confidence"),
+        ({"op": "read", "id": f"{1:016x}", "model": "m", "facts": [FACT | {"object": ""}]}, "needs a subject"),
+        ({"op": "single", "scope": "ben", "relation": "r", "single": True}, "scope"),
+        ({"op": "single", "scope": "ada", "relation": "r", "single": 1}, "single"),
+    ],
+)
+def test_readings_and_declarations_are_checked(memory: Memories, line: dict[str, Any], why: str) -> None:
+    ada = memory()
+    with pytest.raises(InvalidInput, match=f"line 3.*{why}"):
+        ada.import_(file(write(1), line))
+    assert list(ada.notes()) == exported(ada, "read") == exported(ada, "single") == []
