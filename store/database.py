@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection
+
+from . import forks
 
 if TYPE_CHECKING:
     from .embeddings import Embeddings
@@ -106,7 +105,7 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self._current = threading.local()
-        _open_databases().add(self)
+        forks.known().add(self)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -203,21 +202,11 @@ class Database(ABC):
     def _telling(self) -> AbstractContextManager[None]:
         """Turns what the database says of itself, not of a statement, into an error that says what to do."""
 
+    def begin_anew(self) -> None:
+        """After a fork, in the child: drops connections and locks without closing the parent's."""
+        self._current = threading.local()
+        self._begin_anew()
+
     @abstractmethod
     def _begin_anew(self) -> None:
-        """After a fork, in the child: drops connections and locks without closing the parent's."""
-
-
-@cache
-def _open_databases() -> weakref.WeakSet[Database]:
-    """Neither connections nor locks may cross a fork."""
-    known: weakref.WeakSet[Database] = weakref.WeakSet()
-
-    def begin_anew() -> None:
-        for database in list(known):
-            database._current = threading.local()
-            database._begin_anew()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=begin_anew)
-    return known
+        """Drops the connections and locks of its own."""

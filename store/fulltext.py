@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, text
 
+from . import forks
 from .database import Database, Index
 from .form import Among
 from .occurrences import Occurrences, Word
@@ -49,8 +50,8 @@ class FullText:
         self._database = database
         self._index = index
         self._tokenizer = Tokenizer(len(index.columns))
-        self._lock = threading.Lock()
-        self._kept: tuple[State, Occurrences] | None = None
+        self.begin_anew()
+        forks.known().add(self)
         self._name = name = index.name
         listed = ", ".join(index.columns)
         marks = ", ".join("?" * (len(index.columns) + 1))
@@ -58,6 +59,11 @@ class FullText:
         # of values, not of a SELECT: for that SQLite opens a savepoint, and FTS5 writes its index out at every one
         self._add = f"INSERT INTO {name}(rowid, {listed}) VALUES ({marks})"
         self._remove = f"INSERT INTO {name}({name}, rowid, {listed}) VALUES ('delete', {marks})"
+
+    def begin_anew(self) -> None:
+        """Keeps nothing; after a fork, in the child."""
+        self._lock = threading.Lock()
+        self._kept: tuple[State, Occurrences] | None = None
 
     def add(self, nums: Collection[int]) -> None:
         """Indexes rows; those in the index already stay as they are."""

@@ -11,7 +11,7 @@ from .database import Database
 from .schema import form, meta
 from .statements import insert, rows, run
 
-__all__ = ["State", "applied", "make_anew", "only_written", "positions", "reach", "state"]
+__all__ = ["State", "applied", "make_anew", "only_written", "positions", "reach", "state", "writes"]
 
 _ANEW = "extractions"  # what it counted at first
 
@@ -49,9 +49,14 @@ def reach(database: Database, names: Sequence[str], seq: int) -> None:
             insert(connection, form, ("name", "applied"), [(name, seq) for name in sorted(new)])
 
 
+def writes(connection: Connection) -> bool:
+    """Returns whether a transaction writes: what it sees may yet be taken back."""
+    return bool(connection.get_execution_options().get("tercet_writes"))
+
+
 def state(connection: Connection) -> State | None:
     """Returns what a transaction sees; None inside a write: it may yet be taken back, so nothing is kept of it."""
-    if connection.get_execution_options().get("tercet_writes"):
+    if writes(connection):
         return None
     newest = "SELECT (SELECT max(seq) FROM change), (SELECT value FROM meta WHERE key = ?)"
     ((seq, anew),) = rows(connection, newest, _ANEW)

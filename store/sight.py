@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import ColumnElement, select
 
+from . import forks
 from .database import Database
 from .progress import State, only_written, state
 from .schema import note
@@ -27,6 +28,11 @@ class Sight:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.begin_anew()
+        forks.known().add(self)
+
+    def begin_anew(self) -> None:
+        """Keeps nothing; after a fork, in the child."""
         self._lock = threading.Lock()
         self._kept: dict[Hashable, tuple[State, npt.NDArray[np.int64]]] = {}
 

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
+from . import forks
 from .database import Database
 from .embeddings import Embeddings
 from .form import Among, Embedder, Hit, Vector
 from .halfvec import packed, unpacked
+from .progress import writes
 from .statements import rows
 
 __all__ = ["Vectors", "faiss_device"]
@@ -33,14 +36,18 @@ class Vectors(Embeddings):
 
     def __init__(self, database: Database, embedder: Embedder) -> None:
         super().__init__(database, embedder)
+        self.begin_anew()
+        forks.known().add(self)
+
+    def begin_anew(self) -> None:
+        """Has no index yet; after a fork, in the child, none that another thread may have been in the middle of."""
         self._lock = threading.Lock()
         self._index: Any = None  # faiss has no types
         self._seen = 0  # last change whose forgetting the index has followed
         self._newest = 0  # largest number in the index
 
     def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
-        with self._lock:
-            self._follow()
+        with self._lock, self._followed():
             for least in (2 * k, 16 * k):
                 nums, scores, whole = self._found(vector, least)
                 seen = among.admits(nums)
@@ -91,7 +98,22 @@ class Vectors(Embeddings):
     def _row(self, vector: Vector) -> bytes:
         return packed(vector)
 
-    def _follow(self) -> None:
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        """Inside, the index is as the caller's view; what a write has added, and may yet take back, leaves it after."""
+        import faiss
+
+        with self._database.reading() as connection:
+            newest = self._newest
+            self._follow(connection)
+            try:
+                yield
+            finally:
+                if self._newest > newest and writes(connection):
+                    self._index.remove_ids(faiss.IDSelectorRange(newest + 1, self._newest + 1))
+                    self._newest = newest
+
+    def _follow(self, connection: Connection) -> None:
         """Takes forgotten notes out of the index and new ones in; others of this process may have done so before.
 
         The caller's view may be older than the index. Then it adds nothing, and what the index knows beyond the
@@ -104,19 +126,19 @@ class Vectors(Embeddings):
             halves, cosine = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
             self._index = faiss.IndexIDMap2(faiss.IndexScalarQuantizer(self._embedder.dimensions, halves, cosine))
             self._seen = self._newest = 0
-        with self._database.reading() as connection:
+        if not writes(connection):
             ((last,),) = rows(connection, "SELECT coalesce(max(seq), 0) FROM change")
             forgotten = "SELECT num FROM change WHERE seq > ? AND op = 'forget' AND num <= ? ORDER BY num"
             gone = rows(connection, forgotten, self._seen, self._newest)
-            new = "SELECT note, vector FROM embedding WHERE note > ? ORDER BY note"
-            added = rows(connection, new, self._newest)
-        if gone:
-            self._index.remove_ids(np.array(gone, np.int64).ravel())
+            if gone:
+                self._index.remove_ids(np.array(gone, np.int64).ravel())
+            self._seen = max(self._seen, last)
+        new = "SELECT note, vector FROM embedding WHERE note > ? ORDER BY note"
+        added = rows(connection, new, self._newest)
         if added:
             vectors = unpacked(b"".join(vector for _, vector in added)).reshape(len(added), -1)
             self._index.add_with_ids(vectors, np.array([num for num, _ in added], np.int64))
             self._newest = added[-1][0]
-        self._seen = max(self._seen, last)
 
 
 @contextmanager
