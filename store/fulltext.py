@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, text
 
-from . import forks
+from . import forks, in_memory
 from .database import Database, Index
 from .form import Among
 from .occurrences import Occurrences, Word
-from .progress import State, make_anew, only_written, state
+from .progress import State, make_anew, state, touched
 from .statements import rows, run, run_many
 from .tokens import Tokenizer
 
@@ -52,6 +52,8 @@ class FullText:
         self._tokenizer = Tokenizer(len(index.columns))
         self.begin_anew()
         forks.known().add(self)
+        in_memory.known().add(self)
+        self.place = database.place
         self._name = name = index.name
         listed = ", ".join(index.columns)
         marks = ", ".join("?" * (len(index.columns) + 1))
@@ -64,6 +66,11 @@ class FullText:
         """Keeps nothing; after a fork, in the child."""
         self._lock = threading.Lock()
         self._kept: tuple[State, Occurrences] | None = None
+
+    def drop(self) -> None:
+        """Keeps nothing, once nobody is ranking."""
+        with self._lock:
+            self._kept = None
 
     def add(self, nums: Collection[int]) -> None:
         """Indexes rows; those in the index already stay as they are."""
@@ -128,7 +135,8 @@ class FullText:
     def _occurrences(self, connection: Connection) -> Occurrences:
         """Returns what is kept of the words, as of what the connection sees; the caller has the lock.
 
-        It follows what was written. All else drops it; a view older than it, and a write, get their own.
+        It follows what was written or revised. Notes that were forgotten, and turns, whose words stand with those
+        after them too, drop it; a view older than it, and a write, get their own.
         """
         now, kept = state(connection), self._kept
         if now is None or (kept and now.seq < kept[0].seq):
@@ -140,7 +148,8 @@ class FullText:
         if kept and kept[0] == now and kept[1].newest == last:
             return kept[1]
         self._kept = None  # until it has followed to the end
-        grows = kept is not None and kept[1].newest <= last and only_written(connection, kept[0], now)
+        done = touched(connection, kept[0], now) if kept and kept[1].newest <= last else None
+        grows = done is not None and not any(thread for _, thread in done)
         held = kept[1] if kept and grows else Occurrences(self._index, self._tokenizer)
         held.follow(connection)
         self._kept = now, held

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 from sqlalchemy import Connection, func, select
 
+from . import in_memory
 from .aliases import every_name
 from .database import Database
 from .form import Among, Cue, Extractor, Hit
@@ -161,6 +162,12 @@ class Graph:
         self._database = database
         self._extractor = extractor
         self._cached: tuple[Hashable, Walk] | None = None
+        self.place = database.place
+        in_memory.known().add(self)
+
+    def drop(self) -> None:
+        """Keeps no graph."""
+        self._cached = None
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores which names the notes mention; the triplets must be in already."""

@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 
 from .database import Database
 from .schema import form, meta
-from .statements import insert, rows, run
+from .statements import insert, rows, rows_in, run
 
-__all__ = ["State", "applied", "make_anew", "only_written", "positions", "reach", "state", "writes"]
+__all__ = ["State", "applied", "make_anew", "positions", "reach", "state", "touched", "writes"]
 
 _ANEW = "extractions"  # what it counted at first
+_MANY = 500  # changes, after which making something anew is as fast as following them
 
 
 class State(NamedTuple):
@@ -63,10 +64,25 @@ def state(connection: Connection) -> State | None:
     return State(seq or 0, int(anew or 0))
 
 
-def only_written(connection: Connection, since: State, now: State) -> bool:
-    """Returns whether all that was done in between is that notes were added."""
-    other = "SELECT 1 FROM change WHERE seq > ? AND op <> 'write' LIMIT 1"
-    return since.seq <= now.seq and since.anew == now.anew and not rows(connection, other, since.seq)
+def touched(connection: Connection, since: State, now: State) -> list[tuple[int, str]] | None:
+    """Returns what was done in between to notes, other than adding them: each note's number and thread.
+
+    All versions of a note count as touched with it.
+
+    Returns:
+        None where one cannot tell: something was forgotten or made anew, much was done, or ``now`` is the older one.
+    """
+    if since.seq > now.seq or since.anew != now.anew:
+        return None
+    other = f"SELECT DISTINCT op, lineage FROM change WHERE seq > ? AND op <> 'write' LIMIT {_MANY + 1}"
+    done = rows(connection, other, since.seq)
+    if len(done) > _MANY or any(op == "forget" for op, _ in done):
+        return None
+    lineages = sorted({lineage for _, lineage in done})
+    first = "SELECT num, thread FROM note WHERE replaces IS NULL AND id IN (?)"
+    later = "SELECT num, thread FROM note WHERE replaces IS NOT NULL AND lineage IN (?)"
+    versions = rows_in(connection, first, lineages) + rows_in(connection, later, lineages)
+    return versions if len(versions) <= _MANY else None
 
 
 def make_anew(connection: Connection) -> None:

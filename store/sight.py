@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, select
 
 from . import forks
 from .database import Database
-from .progress import State, only_written, state
+from .progress import State, state, touched
 from .schema import note
 
 __all__ = ["Sight"]
@@ -49,11 +49,16 @@ class Sight:
                 return self._listed(conditions, 0)
             if kept and kept[0] == now:
                 return kept[1]
-            if kept and only_written(connection, kept[0], now):
-                # the number of a note is that of the change that wrote it
-                nums = np.append(kept[1], self._listed(conditions, kept[0].seq))
-            else:
+            done = touched(connection, kept[0], now) if kept else None
+            if kept is None or done is None:
                 nums = self._listed(conditions, 0)
+            else:
+                # the number of a note is that of the change that wrote it
+                older = [num for num, _ in done if num <= kept[0].seq]
+                again = [self._listed(conditions, 0, older)] if older else []
+                stayed = np.setdiff1d(kept[1], older, assume_unique=True) if older else kept[1]
+                nums = np.concatenate([stayed, *again, self._listed(conditions, kept[0].seq)])
+                nums = np.sort(nums) if older else nums
         with self._lock:
             self._kept.pop(key, None)
             self._kept[key] = now, nums
@@ -61,8 +66,12 @@ class Sight:
                 del self._kept[next(iter(self._kept))]
         return nums
 
-    def _listed(self, conditions: Sequence[ColumnElement[bool]], after: int) -> npt.NDArray[np.int64]:
+    def _listed(
+        self, conditions: Sequence[ColumnElement[bool]], after: int, among: Sequence[int] | None = None
+    ) -> npt.NDArray[np.int64]:
         query = select(note.c.num).where(note.c.num > after, *conditions).order_by(note.c.num)
+        if among is not None:
+            query = query.where(note.c.num.in_(among))
         with self._database.reading() as connection:
             nums: npt.NDArray[np.int64] = np.fromiter((row[0] for row in connection.execute(query)), np.int64)
         return nums

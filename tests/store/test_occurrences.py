@@ -13,6 +13,7 @@ from factories import Memories, PatternExtractor  # type: ignore[import-not-foun
 
 from tercet.sdk import Memory
 from tercet.store import occurrences
+from tercet.store.fulltext import FullText
 from tercet.store.schema import note
 from tercet.store.selection import Filter
 from tercet.store.statements import rows
@@ -191,3 +192,25 @@ def test_what_is_kept_of_who_sees_what_never_has_the_last_word(
     every = ada._store.notes._sight._listed((), 0)
     monkeypatch.setattr(ada._store.notes._sight, "nums", lambda key, conditions: every)
     assert [one.id for one in ada.read("harbour").notes] == [mine.id]
+
+
+@pytest.mark.sqlite
+def test_what_is_kept_outlives_a_revision_of_what_is_no_turn(memory: Memories) -> None:
+    ada, other = (memory("ada", embedder=None, extractor=PatternExtractor()) for _ in range(2))
+    single, _, turn, _ = ada.write_many(
+        ["the lantern", "Ben likes tea", {"text": "a harbour", "thread": "t"}, {"text": "a case", "thread": "t"}]
+    )
+    found(ada, WORDS)
+    index = ada._store.words.index
+    assert isinstance(index, FullText)
+    assert index._kept
+    before = index._kept[1]
+    other.undo(other.revise(single.id, "the snake of Lisbon").change)
+    other.quarantine(single.id)
+    other.release(single.id)
+    with memory("ada", embedder=None, extractor=PatternExtractor()) as fresh:
+        agrees(ada, fresh)
+    assert index._kept[1] is before
+    other.revise(turn.id, "a lantern")  # which the turn after it is found by, too
+    with memory("ada", embedder=None, extractor=PatternExtractor()) as fresh:
+        agrees(ada, fresh)
