@@ -78,8 +78,9 @@ class FullText:
 
     def remove(self, nums: Collection[int]) -> None:
         """Takes rows out of the index, word by word, while they and what they show are still as they were indexed."""
-        self._change(self._remove, nums, indexed=True)
-        self._kept = None
+        if nums:
+            self._change(self._remove, nums, indexed=True)
+            self._kept = None
 
     def rarest(self, words: Sequence[str]) -> list[str]:
         """Returns the words to find rows by, the rarest first: a frequent one finds most rows, and tells little.

@@ -206,6 +206,7 @@ def test_what_is_kept_outlives_a_revision_of_what_is_no_turn(memory: Memories) -
     assert index._kept
     before = index._kept[1]
     other.undo(other.revise(single.id, "the snake of Lisbon").change)
+    ada.revise(ada.write("a case").id, "a snake")
     other.quarantine(single.id)
     other.release(single.id)
     with memory("ada", embedder=None, extractor=PatternExtractor()) as fresh:
