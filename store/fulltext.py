@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 
 import numpy as np
@@ -87,8 +88,7 @@ class FullText:
 
         In a small index, or where all words are frequent, these are all.
         """
-        with self._database.reading() as connection, self._lock:
-            held = self._occurrences(connection)
+        with self._database.reading() as connection, self._occurrences(connection) as held:
             return _rarest({word: held.word(connection, word) for word in words})
 
     def best(self, words: Sequence[str], k: int, among: Among) -> list[tuple[int, int, float]]:
@@ -99,8 +99,7 @@ class FullText:
         Returns:
             (number of the row, of its note, score), best first; scores are positive.
         """
-        with self._database.reading() as connection, self._lock:
-            held = self._occurrences(connection)
+        with self._database.reading() as connection, self._occurrences(connection) as held:
             every = {word: held.word(connection, word) for word in words}
             rare = _rarest(every)
             nums = _seen([every[word] for word in rare], held.owners, among)
@@ -133,17 +132,30 @@ class FullText:
                 every = rows(connection, self._rows, low, high)
                 run_many(connection, sql, [row for row in every if (row[0] in present) is indexed])
 
-    def _occurrences(self, connection: Connection) -> Occurrences:
+    @contextmanager
+    def _occurrences(self, connection: Connection) -> Iterator[Occurrences]:
+        """Yields what is kept of the words, as of what the connection sees, or what was made for it alone."""
+        with self._lock:
+            held = self._followed(connection)
+            if held is not None:
+                yield held
+                return
+        held = Occurrences(self._index, self._tokenizer)  # takes long: others need not wait
+        held.follow(connection)
+        yield held
+
+    def _followed(self, connection: Connection) -> Occurrences | None:
         """Returns what is kept of the words, as of what the connection sees; the caller has the lock.
 
         It follows what was written or revised. Notes that were forgotten, and turns, whose words stand with those
-        after them too, drop it; a view older than it, and a write, get their own.
+        after them too, drop it.
+
+        Returns:
+            None for a view that is older than what is kept, and for a write, which may yet be taken back.
         """
         now, kept = state(connection), self._kept
         if now is None or (kept and now.seq < kept[0].seq):
-            held = Occurrences(self._index, self._tokenizer)
-            held.follow(connection)
-            return held
+            return None
         newest = f"SELECT coalesce(max(id), 0) FROM {self._name}_docsize"
         ((last,),) = rows(connection, newest)
         if kept and kept[0] == now and kept[1].newest == last:

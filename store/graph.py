@@ -26,7 +26,7 @@ from .forward_push import pushed_pagerank
 from .names import fold
 from .note import Note
 from .pagerank import personalized_pagerank
-from .progress import applied, state
+from .progress import applied, make_anew, state
 from .schema import mention, note, triplet
 from .statements import insert, nums_of, rows, run
 
@@ -255,6 +255,7 @@ class Graph:
         """Empties the form."""
         with self._database.reading() as connection:
             connection.execute(mention.delete())
+            make_anew(connection)
 
     def count(self) -> int:
         """Returns how many mentions are stored."""

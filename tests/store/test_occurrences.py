@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from factories import Memories, PatternExtractor  # type: ignore[import-not-found]
+from sqlalchemy import Connection
 
 from tercet.sdk import Memory
 from tercet.store import occurrences
 from tercet.store.fulltext import FullText
 from tercet.store.schema import note
 from tercet.store.selection import Filter
-from tercet.store.statements import rows
+from tercet.store.statements import rows, run
 
 WORDS = "harbour harbours lantern Lisbon snake_case snake case well_being café 東京 tea teas 7 _ the Ben".split()
 FILTER = Filter("ada")
@@ -215,3 +216,33 @@ def test_what_is_kept_outlives_a_revision_of_what_is_no_turn(memory: Memories) -
     other.revise(turn.id, "a lantern")  # which the turn after it is found by, too
     with memory("ada", embedder=None, extractor=PatternExtractor()) as fresh:
         agrees(ada, fresh)
+
+
+@pytest.mark.sqlite
+def test_a_reader_of_the_past_keeps_nobody_waiting(ada: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = ada._store.words.index
+    assert isinstance(index, FullText)
+    found(ada, WORDS)
+    waited: list[bool] = []
+    follow = occurrences.Occurrences.follow
+
+    def watched(self: occurrences.Occurrences, connection: Connection) -> None:
+        waited.append(index._lock.locked())
+        follow(self, connection)
+
+    monkeypatch.setattr(occurrences.Occurrences, "follow", watched)
+    with suppress(ZeroDivisionError), ada._store.changing():
+        ada.write("a lantern")
+        assert index.best(["lantern"], 3, ada._store.notes.among(FILTER))
+        raise ZeroDivisionError
+    assert waited == [False]
+
+
+def test_a_graph_that_another_handle_made_anew_is_walked(memory: Memories) -> None:
+    one, other = (memory("ada", extractor=PatternExtractor()) for _ in range(2))
+    item = one.write("Ben lives in Lisbon")
+    with one._store.database.writing() as connection:  # a damage that only a rebuild mends
+        run(connection, "DELETE FROM mention")
+    assert not one.read("Who is Ben?", by=["graph"]).notes
+    other.rebuild(forms=["graph"])
+    assert [note.id for note in one.read("Who is Ben?", by=["graph"]).notes] == [item.id]
