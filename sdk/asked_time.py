@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from ..engines.english.asked_period import AskedPeriod, asked_period
@@ -34,11 +33,8 @@ def of_that_time(store: Store, period: AskedPeriod, k: int, among: Among) -> tup
     """
     since, until = period.since.isoformat(), period.until.isoformat()
     last = (period.until + _TOLD_LATER).isoformat() if period.until <= _LAST - _TOLD_LATER else "9999~"
-    around = replace(
-        among,
-        conditions=(*among.conditions, note.c.happened >= since, note.c.happened < last),
-        key=(among.key, since, last),
-    )
+    dated = (note.c.happened >= since, note.c.happened < last)
+    around = store.notes.narrowed(among, *dated, key=("happened", since, last))
     hits = store.words.search(Cue(period.rest), k, around) if any(map(str.isalnum, period.rest)) else []
     told = store.notes.by_num([hit.num for hit in hits])
     if period.until - period.since <= _SHORT:

@@ -51,9 +51,10 @@ def smoothed(scores: Mapping[int, float], turns: Mapping[int, Turn]) -> dict[int
     total = {}
     for num, score in scores.items():
         turn = turns.get(num)
-        beside = _BEFORE * scores.get(turn.before or 0, 0.0) if turn else 0.0
-        beside += _AFTER * scores.get(after.get(num, 0), 0.0)
-        total[num] = score + beside * min(1.0, _TERSE / max(1, turn.words if turn else 1))
+        beside = _BEFORE * scores.get(turn.before, 0.0) if turn and turn.before else 0.0
+        if num in after:
+            beside += _AFTER * scores.get(after[num], 0.0)
+        total[num] = score + (beside if turn is None or turn.words <= _TERSE else beside * (_TERSE / turn.words))
     return total
 
 
@@ -68,16 +69,22 @@ def in_sessions(scores: Mapping[int, float], turns: Mapping[int, Turn], question
     for num, score in scores.items():
         if num in turns:
             session = turns[num].session
-            best[session] = max(best.get(session, 0.0), score)
+            if score > best.get(session, 0.0):
+                best[session] = score
     asked = set(fold(question).split())
     mine = not asked.isdisjoint(_FIRST_PERSON)
+    gains: dict[str, tuple[float, float]] = {}  # speaker -> for being asked about, for being a person
     total = {}
     for num, score in scores.items():
         turn = turns.get(num)
         if turn:
-            speaker = fold(turn.speaker)
-            score += _SESSION * best[turn.session] + _SPEAKER * (not asked.isdisjoint(speaker.split()))
-            score += _MINE * (mine and speaker != "assistant")
+            if turn.speaker not in gains:
+                speaker = fold(turn.speaker)
+                named = _SPEAKER * (not asked.isdisjoint(speaker.split()))
+                gains[turn.speaker] = named, _MINE * (mine and speaker != "assistant")
+            named, person = gains[turn.speaker]
+            score += _SESSION * best.get(turn.session, 0.0) + named
+            score += person
             score *= _QUESTION if turn.asks else 1.0
         total[num] = score
     return total

@@ -218,7 +218,7 @@ class Memory(Asking, Extracting, Summarising, Keeping):
             )
             ranked = likely(ranking, least)
             notes = self._store.notes.by_num([one.num for one in ranked], known=chosen.known)
-        every = [(notes[one.num], one) for one in ranked if one.num in notes]
+        every = [(notes[one.num], one) for one in ranked if one.num in notes and chosen.shows(notes[one.num])]
         found = [Recollection(item, one.score, Why(one.votes, one.path)) for item, one in every]
         kept, answers = within_budget(found, budget), ranking.answers if ranked else ()
         return Recall(words, kept, partial(attend, self._store), ranking.confidence, answers)

@@ -108,20 +108,22 @@ def rank(
     if store.vectors and vector is not None:
         hits["vectors"] = store.vectors.search(cue, _DEPTH, among)
         confidence = store.vectors.confidence(hits["vectors"][0].score if hits["vectors"] else None)
-    candidates = {hit.num for form in hits.values() for hit in form}
+    votes = {name: min_max(found) for name, found in hits.items()}
+    candidates = {num for vote in votes.values() for num in vote}
     turns = store.notes.turns(candidates)
     dialogue = spoken(turns, candidates)
     weight = _VECTORS_OF_TURNS * wordiness(turns) if dialogue else _VECTORS
-    prior = weighed([(min_max(hits.get("words", [])), 1.0), (min_max(hits.get("vectors", [])), weight)])
+    prior = weighed([(votes.get("words", {}), 1.0), (votes.get("vectors", {}), weight)])
     if "triplets" in by:
         facts = store.triplets.matching(cue, _DEPTH, among)
         hits["triplets"] = best_of_each(facts)
+        votes["triplets"] = min_max(hits["triplets"])
     if "graph" in by:
         names = store.graph.linked(question, among)
         seeds = _seeds(facts, names, prior)
         hits["graph"] = store.graph.search(replace(cue, prior=_of_best(prior), seeds=seeds), _DEPTH, among)
-    votes = {name: min_max(found) for name, found in hits.items() if found}
-    final = _final(prior, hits, turns, question, dialogue=dialogue)
+        votes["graph"] = min_max(hits["graph"])
+    final = _final(prior, hits.get("graph", []), votes, turns, question, dialogue=dialogue)
     ends = answers(store, question, among, scope=scope, as_of=as_of) if {"triplets", "graph"} <= set(by) else []
     told = on_the_way(store, ends)
     if told:
@@ -166,10 +168,11 @@ def min_max(hits: Sequence[Hit]) -> dict[int, float]:
     """Scales scores so that the best is 1 and the worst of them 0; a single hit gets 1."""
     if not hits:
         return {}
-    low, high = min(hit.score for hit in hits), max(hit.score for hit in hits)
-    if high <= low:
+    scores = [hit.score for hit in hits]
+    low, width = min(scores), max(scores) - min(scores)
+    if width <= 0:
         return {hit.num: 1.0 for hit in hits}
-    return {hit.num: (hit.score - low) / (high - low) for hit in hits}
+    return {hit.num: (score - low) / width for hit, score in zip(hits, scores, strict=True)}
 
 
 def weighed(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, float]:
@@ -183,19 +186,20 @@ def weighed(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, flo
 
 def _final(
     prior: Mapping[int, float],
-    hits: Mapping[str, Sequence[Hit]],
+    graph: Sequence[Hit],
+    votes: Mapping[str, Mapping[int, float]],
     turns: Mapping[int, Turn],
     question: str,
     *,
     dialogue: bool,
 ) -> dict[int, float]:
     """The prior and the graph that has consumed it; the graph or the facts where they are alone."""
-    graph = hits.get("graph", [])
+    linked = votes.get("graph", {})
     if not prior:
-        return min_max(graph) or min_max(hits.get("triplets", []))
+        return dict(linked or votes.get("triplets", {}))
     if dialogue:
         smooth = smoothed(prior, turns)
-        return in_sessions(weighed([(smooth, 1.0), (min_max(graph), _GRAPH_OF_TURNS)]), turns, question)
+        return in_sessions(weighed([(smooth, 1.0), (linked, _GRAPH_OF_TURNS)]), turns, question)
     fitting = _of_best(prior)
     if graph:
         reached = _of_best({hit.num: hit.score for hit in graph})

@@ -17,6 +17,7 @@ from .names import fold
 from .schema import alias, mention, note
 from .scope import within
 from .shown import shown
+from .statements import rows
 
 __all__ = ["Aliases", "SameName", "checked_pair", "every_name", "one_name"]
 
@@ -93,7 +94,10 @@ class Aliases:
 
     def merged(self, scope: str, *, known: int | None = None) -> Mapping[str, str]:
         """Returns, for every folded name that is one with others, the name under which all of them are shown."""
-        return _joined(self.said(scope, known=known))
+        with self._database.reading() as connection:
+            if not rows(connection, "SELECT 1 FROM alias LIMIT 1"):  # mostly nobody has said any such thing
+                return {}
+            return _joined(self.said(scope, known=known))
 
     def named_in(self, nums: Collection[int]) -> list[SameName]:
         """Returns the statements about names that these notes mention."""

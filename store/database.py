@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import Connection, Subquery
+from sqlalchemy import Connection
+
+from . import forks
 
 if TYPE_CHECKING:
     from .embeddings import Embeddings
-    from .form import Embedder
+    from .form import Among, Embedder
 
-__all__ = ["Database", "RecordFiles", "WordIndex"]
+__all__ = ["Database", "Index", "RecordFiles", "WordIndex"]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index of words is made of.
+
+    Attributes:
+        name: of the index.
+        source: table or view it is made of; its column ``num`` numbers the rows.
+        columns: of the source that are indexed.
+        weights: per column, how much a word in it counts.
+        owner: column of the source with the number of the note that a row belongs to.
+        worth: column of the source that a row's score is multiplied by; empty for none.
+    """
+
+    name: str
+    source: str
+    columns: Sequence[str]
+    weights: Sequence[float]
+    owner: str = "num"
+    worth: str = ""
 
 
 class WordIndex(Protocol):
@@ -32,15 +53,11 @@ class WordIndex(Protocol):
         """Takes rows out of the index, while they and what they show are still as they were indexed."""
         ...
 
-    def rarest(self, words: Sequence[str]) -> list[str]:
-        """Returns the words to find rows by: all of them, or the rarest where the others would only cost time."""
-        ...
+    def best(self, words: Sequence[str], k: int, among: Among) -> list[tuple[int, int, float]]:
+        """Returns the rows that match best, those of ``k`` of the notes that may be seen.
 
-    def matching(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Subquery:
-        """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
-
-        The scores are positive, larger is better. With ``beside`` only rows that hold one of those words too, which
-        then count as well.
+        Returns:
+            (number of the row, of its note, score), best first; scores are positive.
         """
         ...
 
@@ -88,7 +105,7 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self._current = threading.local()
-        _open_databases().add(self)
+        forks.known().add(self)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -162,15 +179,8 @@ class Database(ABC):
         """Closes every connection."""
 
     @abstractmethod
-    def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> WordIndex:
-        """Returns an index of words.
-
-        Args:
-            name: of the index.
-            source: table or view it is made of; its column ``num`` numbers the rows.
-            columns: of the source that are indexed.
-            weights: per column, how much a word in it counts.
-        """
+    def full_text(self, index: Index) -> WordIndex:
+        """Returns an index of words."""
 
     @abstractmethod
     def vectors(self, embedder: Embedder) -> Embeddings:
@@ -192,21 +202,11 @@ class Database(ABC):
     def _telling(self) -> AbstractContextManager[None]:
         """Turns what the database says of itself, not of a statement, into an error that says what to do."""
 
+    def begin_anew(self) -> None:
+        """After a fork, in the child: drops connections and locks without closing the parent's."""
+        self._current = threading.local()
+        self._begin_anew()
+
     @abstractmethod
     def _begin_anew(self) -> None:
-        """After a fork, in the child: drops connections and locks without closing the parent's."""
-
-
-@cache
-def _open_databases() -> weakref.WeakSet[Database]:
-    """Neither connections nor locks may cross a fork."""
-    known: weakref.WeakSet[Database] = weakref.WeakSet()
-
-    def begin_anew() -> None:
-        for database in list(known):
-            database._current = threading.local()
-            database._begin_anew()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=begin_anew)
-    return known
+        """Drops the connections and locks of its own."""

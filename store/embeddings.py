@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import Connection, Table, func, select
 
+from . import in_memory
 from .database import Database
 from .errors import FormMismatch, InvalidInput
 from .form import Among, Cue, Embedder, Hit, Vector
@@ -46,6 +47,12 @@ class Embeddings(ABC):
         self._staged = threading.local()
         self._asked = lru_cache(_QUESTIONS)(self._vector)
         self._phrases: dict[str, Vector] = {}
+        self.place = database.place
+        in_memory.known().add(self)
+
+    def drop(self) -> None:
+        """Keeps no vectors of phrases any more, which may be words of notes."""
+        self._phrases = {}
 
     def remembered(self) -> bool:
         """Returns whether the store knows which embedder makes its vectors: this one.
@@ -129,7 +136,7 @@ class Embeddings(ABC):
     def phrases(self, texts: Sequence[str]) -> Vector:
         """Returns a unit vector for each short text, shape (len(texts), dimensions); those of late are kept.
 
-        What is kept is dropped whenever notes are removed: it may hold words of theirs.
+        What is kept is dropped whenever notes are forgotten: it may hold words of theirs.
         """
         known = self._phrases
         new = [text for text in dict.fromkeys(texts) if text not in known]
@@ -159,7 +166,6 @@ class Embeddings(ABC):
 
     def remove(self, ids: Collection[str]) -> None:
         """Deletes the vectors of notes."""
-        self._phrases = {}
         with self._database.reading() as connection:
             for num in nums_of(connection, ids):
                 run(connection, "DELETE FROM embedding WHERE note = ?", num)

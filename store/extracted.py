@@ -14,12 +14,11 @@ from sqlalchemy import ColumnElement, Connection, case, select
 
 from .note import Triplet
 from .note_rows import stated
-from .schema import extraction, meta, note
-from .statements import insert, rows, rows_in, run, run_many
+from .progress import make_anew
+from .schema import extraction, note
+from .statements import insert, rows_in, run_many
 
-__all__ = ["Extracted", "extracted_of", "extractions", "keep_extracted", "keep_tried", "readings_of", "unread"]
-
-_TIMES = "extractions"
+__all__ = ["Extracted", "extracted_of", "keep_extracted", "keep_tried", "readings_of", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,7 @@ def keep_extracted(connection: Connection, model: str, found: Mapping[int, Seque
     run_many(connection, "DELETE FROM extraction WHERE note = ? AND model = ?", [(num, model) for num in found])
     kept = [(num, model, json.dumps([_row(one) for one in every], ensure_ascii=False)) for num, every in found.items()]
     insert(connection, extraction, ("note", "model", "facts"), kept)
-    if not run(connection, "UPDATE meta SET value = ? WHERE key = ?", str(extractions(connection) + 1), _TIMES):
-        insert(connection, meta, ("key", "value"), [(_TIMES, "1")])
-
-
-def extractions(connection: Connection) -> int:
-    """Returns how often something was kept: what was made of triplets before another is out of date."""
-    found = rows(connection, "SELECT value FROM meta WHERE key = ?", _TIMES)
-    return int(found[0][0]) if found else 0
+    make_anew(connection)
 
 
 def _row(one: Extracted) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,10 +55,22 @@ class Among:
     key: Hashable
     merged: Callable[[], Mapping[str, str]] = dict
 
+    def admits(self, nums: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+        """Returns, for each of these numbers, whether it is that of a note that may be seen."""
+        own = self.nums()
+        if not len(own):
+            return np.zeros(len(nums), bool)
+        if own[-1] - own[0] + 1 == len(own):  # none is left out in between
+            inside: npt.NDArray[np.bool_] = (nums >= own[0]) & (nums <= own[-1])
+            return inside
+        places = np.searchsorted(own, nums)
+        places[places == len(own)] = 0
+        held: npt.NDArray[np.bool_] = own[places] == nums
+        return held
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One note that a form ranked.
+
+class Hit(NamedTuple):
+    """One note that a form ranked; a tuple, for a read makes a thousand.
 
     Attributes:
         num: the note's number.

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 __all__ = ["EPSILON", "pushed_pagerank"]
 
 EPSILON = 1e-6
+_MANY = 8  # one in so many of all nodes or edges
 
 
 def pushed_pagerank(
@@ -46,19 +47,30 @@ def pushed_pagerank(
     pointers, columns, values = weights.indptr, weights.indices, weights.data
     touched = np.flatnonzero(reset)
     residual[touched] = reset[touched] / reset[touched].sum()
-    lost = 0.0
+    least, lost = epsilon * degree, 0.0
     while len(touched):
-        active = np.unique(touched[residual[touched] > epsilon * degree[touched]])
+        if len(touched) > nodes // _MANY:
+            active = np.flatnonzero(residual > least)
+        else:
+            active = np.sort(touched[residual[touched] > least[touched]])
+            active = active[np.diff(active, prepend=-1) > 0]
         pushed = residual[active]
         residual[active] = 0.0
         mass[active] += (1 - damping) * pushed
         sizes = pointers[active + 1] - pointers[active]
         alone = sizes == 0
         lost += damping * float(pushed[alone].sum())
+        share = np.divide(damping * pushed, degree[active], out=np.zeros_like(pushed), where=~alone)
         # the edges of all active nodes in a row: where each node's begin, and then on by one
         ends = np.cumsum(sizes)
-        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(pointers[active] - (ends - sizes), sizes)
-        share = np.divide(damping * pushed, degree[active], out=np.zeros_like(pushed), where=~alone)
+        edges = int(ends[-1]) if len(ends) else 0
+        if edges > weights.nnz // _MANY:  # then going through all of them is faster than picking them
+            spread = np.zeros(nodes)
+            spread[active] = share
+            residual += weights @ spread
+            touched = np.arange(nodes)
+            continue
+        places = np.arange(edges) + np.repeat(pointers[active] - (ends - sizes), sizes)
         touched = columns[places]
         np.add.at(residual, touched, np.repeat(share, sizes) * values[places])
     if lost:

@@ -7,7 +7,7 @@ What a search may not return is not in the graph it walks, so no path leads thro
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,16 +18,16 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 from sqlalchemy import Connection, func, select
 
+from . import in_memory
 from .aliases import every_name
 from .database import Database
-from .extracted import extractions
 from .form import Among, Cue, Extractor, Hit
 from .forward_push import pushed_pagerank
 from .names import fold
 from .note import Note
 from .pagerank import personalized_pagerank
-from .progress import applied
-from .schema import change, mention, note, triplet
+from .progress import applied, make_anew, state
+from .schema import mention, note, triplet
 from .statements import insert, nums_of, rows, run
 from .ways import SURE, Ways, ways_of
 
@@ -85,7 +85,21 @@ class Walk:
         """Returns the PageRank mass of every node from a reset vector that has a positive sum."""
         if self.weights.nnz > 2 * _LOCALLY:  # an edge is there in both directions
             return pushed_pagerank(self.weights, reset, degree=self.degrees, damping=_DAMPING)
-        return personalized_pagerank(self.weights, reset, damping=_DAMPING, tolerance=_TOLERANCE)
+        return personalized_pagerank(self.weights, reset, degree=self.degrees, damping=_DAMPING, tolerance=_TOLERANCE)
+
+    def places(self, nums: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Returns the nodes of those notes that are in the graph, and which are."""
+        asked = np.array(nums, np.int64)
+        places = np.searchsorted(self.nums, asked)
+        there: npt.NDArray[np.bool_] = np.append(self.nums, -1)[places] == asked
+        return places[there], there
+
+    @cached_property
+    def _named(self) -> npt.NDArray[np.int64]:
+        """Where, among its neighbours, those of each node begin that are names: they come after the notes."""
+        notes = np.cumsum(np.append(0, self.weights.indices < len(self.nums)))
+        starts: npt.NDArray[np.int64] = self.weights.indptr[:-1].astype(np.int64) + np.diff(notes[self.weights.indptr])
+        return starts
 
     def paths(self, starts: Collection[int], goals: Collection[int]) -> dict[int, tuple[str, ...]]:
         """Returns the shortest way from one of the names to each note, names and relations in turn.
@@ -93,19 +107,28 @@ class Walk:
         One breadth-first search for all goals; a way has at most four steps, and a search stops after some thousand
         names, because nobody reads an explanation through a hub. Goals that were not reached are left out.
         """
-        count, wanted = len(self.nums), set(goals)
-        before: dict[int, int] = dict.fromkeys(starts, -1)
-        queue = deque((node, 0) for node in sorted(starts))
+        indices, pointers = self.weights.indices, self.weights.indptr
+        wanted = {goal: indices[pointers[goal] : pointers[goal + 1]].tolist() for goal in goals}
+        level = np.array(sorted(starts), np.int64)
+        before: dict[int, int] = dict.fromkeys(level.tolist(), -1)
+        met = np.zeros(self.weights.shape[0], bool)
+        met[level] = True
+        order: dict[int, int] = {}  # in which names were gone through
         found: dict[int, tuple[str, ...]] = {}
-        while queue and wanted and len(before) < _SEARCHED:
-            node, steps = queue.popleft()
-            for other in self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist():
-                if other in wanted:
-                    wanted.discard(other)
-                    found[other] = self._told(before, node)
-                elif other >= count and other not in before and steps < _LONGEST_PATH:
-                    before[other] = node
-                    queue.append((other, steps + 1))
+        for steps in range(_LONGEST_PATH + 1):
+            room = _SEARCHED - len(before)
+            if room <= 0 or not wanted or not len(level):
+                break
+            new, places = self._beyond(level[:0] if steps == _LONGEST_PATH else level, met)
+            gone = len(level) if len(new) < room else int(places[room - 1]) + 1
+            order.update(zip(level[:gone].tolist(), range(len(order), len(order) + gone), strict=True))
+            new, places = new[places < gone], places[places < gone]
+            before.update(zip(new.tolist(), level[places].tolist(), strict=True))
+            met[new] = True
+            for goal in [goal for goal, names in wanted.items() if any(name in order for name in names)]:
+                nearest = min((order[name], name) for name in wanted.pop(goal) if name in order)
+                found[goal] = self._told(before, nearest[1])
+            level = new
         return found
 
     def surface(self, node: int) -> str:
@@ -116,6 +139,19 @@ class Walk:
         """Returns the nodes of the full names that a first name may stand for, or of the first name in a full one."""
         near = self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist()
         return [other for other in near if self.labels.get((node, other)) == "alias"]
+
+    def _beyond(
+        self, level: npt.NDArray[np.int64], met: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Returns the names next to some that were not met yet, in order, and the place of the one each is next to."""
+        first, last = self._named[level], self.weights.indptr[level + 1]
+        sizes = last - first
+        ends = np.cumsum(sizes)
+        edges = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - sizes), sizes)
+        others, places = self.weights.indices[edges], np.repeat(np.arange(len(level)), sizes)
+        fresh = np.flatnonzero(~met[others])
+        once = np.sort(np.unique(others[fresh], return_index=True)[1])
+        return others[fresh[once]].astype(np.int64), places[fresh[once]]
 
     def _told(self, before: dict[int, int], last: int) -> tuple[str, ...]:
         nodes = [last]
@@ -137,6 +173,12 @@ class Graph:
         self._database = database
         self._extractor = extractor
         self._cached: tuple[Hashable, Walk] | None = None
+        self.place = database.place
+        in_memory.known().add(self)
+
+    def drop(self) -> None:
+        """Keeps no graph."""
+        self._cached = None
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores which names the notes mention; the triplets must be in already."""
@@ -172,21 +214,21 @@ class Graph:
         for node, weight in seeds.items():
             # node specificity: a name in many notes says little about each (HippoRAG, arXiv 2405.14831, section 2.3)
             reset[node] += weight / max(1, walk.told_in[node])
-        for num, score in cue.prior.items():
-            place = _place(walk.nums, num)
-            if place is not None:
-                reset[place] += _PRIOR * score
+        places, there = walk.places(list(cue.prior))
+        reset[places] += _PRIOR * np.fromiter(cue.prior.values(), np.float64)[there]
         if reset.sum() <= 0:
             return []
         mass = walk.ranked(reset)[:count]
-        reached = np.flatnonzero(mass)
+        least = np.partition(mass, count - k)[count - k] if k < count else 0.0
+        reached = np.flatnonzero((mass >= least) & (mass > 0))
         order = reached[np.lexsort((walk.nums[reached], -mass[reached]))][:k]
         return [Hit(int(walk.nums[i]), float(mass[i])) for i in order]
 
     def paths(self, names: Collection[str], nums: Collection[int], among: Among) -> dict[int, tuple[str, ...]]:
         """Returns, for the notes that can be reached, the shortest way there from one of the folded names."""
         walk = self.walk(among)
-        places = {int(place): num for num in nums if (place := _place(walk.nums, num)) is not None}
+        found_at, there = walk.places(list(nums))
+        places = dict(zip(found_at.tolist(), np.array(list(nums))[there].tolist(), strict=True))
         found = walk.paths([walk.names[name] for name in names if name in walk.names], places)
         return {places[place]: path for place, path in found.items()}
 
@@ -224,6 +266,7 @@ class Graph:
         """Empties the form."""
         with self._database.reading() as connection:
             connection.execute(mention.delete())
+            make_anew(connection)
 
     def count(self) -> int:
         """Returns how many mentions are stored."""
@@ -252,9 +295,10 @@ class Graph:
     def walk(self, among: Among) -> Walk:
         """Returns the graph of the admitted notes, made anew after every change."""
         with self._database.reading() as connection:
-            seq = connection.scalar(select(change.c.seq).order_by(change.c.seq.desc()).limit(1)) or 0
-            key = (among.key, seq, extractions(connection), frozenset(among.merged().items()))
-            cached = self._cached
+            now, cached = state(connection), self._cached
+            if now is None:
+                return self._build(among)
+            key = (among.key, now, frozenset(among.merged().items()))
             if cached is None or cached[0] != key:
                 cached = (key, self._build(among))
                 self._cached = cached
@@ -262,20 +306,17 @@ class Graph:
 
     def _build(self, among: Among) -> Walk:
         nums = among.nums()
-        place = {num: i for i, num in enumerate(nums.tolist())}
         names: dict[str, int] = {}
         surfaces: list[str] = []
         merged = among.merged()
-        edges: dict[tuple[int, int], float] = defaultdict(float)
+        links: list[tuple[int, int]] = []
         labels: dict[tuple[int, int], str] = {}
         stated: list[tuple[int, str, int]] = []
 
-        def link(u: int, v: int, weight: float, label: str = "") -> None:
-            edges[u, v] += weight
-            edges[v, u] += weight
-            if label:
-                labels.setdefault((u, v), label)
-                labels.setdefault((v, u), label if label == "alias" else f"← {label}")
+        def link(u: int, v: int, label: str) -> None:
+            links.append((u, v))
+            labels.setdefault((u, v), label)
+            labels.setdefault((v, u), label if label == "alias" else f"← {label}")
 
         with self._database.reading() as connection:
             seen = (
@@ -284,14 +325,15 @@ class Graph:
                 .where(*among.conditions)
                 .order_by(mention.c.note, mention.c.name)
             )
+            mentioning: list[int] = []
+            mentioned: list[int] = []
             for num, name, surface in connection.execute(seen):
-                if num not in place:
-                    continue
                 if name not in names:
                     # names that are one are one node, found under each of them
                     names.update(dict.fromkeys(every_name(merged, name), len(nums) + len(surfaces)))
                     surfaces.append(merged.get(name, surface))
-                link(place[num], names[name], _MENTION)
+                mentioning.append(num)
+                mentioned.append(names[name])
             facts = (
                 select(triplet.c.s, triplet.c.relation, triplet.c.o, triplet.c.r, triplet.c.confidence)
                 .join(note, note.c.num == triplet.c.note)
@@ -300,25 +342,25 @@ class Graph:
             )
             for s, relation, o, folded, confidence in connection.execute(facts):
                 if s in names and o in names and names[s] != names[o]:
-                    link(names[s], names[o], _FACT, relation)
+                    link(names[s], names[o], relation)
                     if confidence >= SURE:
                         stated.append((names[s], folded, names[o]))
+        of_facts = len(links)
         for short, full in _aliases(names):
-            if names[short] == names[full]:
-                continue
-            link(names[short], names[full], _ALIAS, "alias")
+            if names[short] != names[full]:
+                link(names[short], names[full], "alias")
+        between = np.array(links, np.int64).reshape(-1, 2)
+        here = among.admits(np.array(mentioning, np.int64))
+        left = np.append(np.searchsorted(nums, np.array(mentioning, np.int64)[here]), between[:, 0])
+        right = np.append(np.array(mentioned, np.int64)[here], between[:, 1])
+        counts = int(np.count_nonzero(here)), of_facts, len(links) - of_facts
+        values = np.repeat([_MENTION, _FACT, _ALIAS], counts)
         size = len(nums) + len(surfaces)
-        rows, columns = zip(*edges, strict=True) if edges else ((), ())
-        weights = coo_array((list(edges.values()), (rows, columns)), shape=(size, size)).tocsr()
+        ends = np.append(left, right), np.append(right, left)
+        weights = coo_array((np.append(values, values), ends), shape=(size, size)).tocsr()
         weights.sort_indices()
-        mentioned = weights.indices[: weights.indptr[len(nums)]]
-        told_in = np.bincount(mentioned, minlength=size)
+        told_in = np.bincount(weights.indices[: weights.indptr[len(nums)]], minlength=size)
         return Walk(nums, names, surfaces, weights, told_in, labels, ways_of(stated, size))
-
-
-def _place(nums: npt.NDArray[np.int64], num: int) -> int | None:
-    place = int(np.searchsorted(nums, num))
-    return place if place < len(nums) and nums[place] == num else None
 
 
 def _aliases(names: Collection[str]) -> list[tuple[str, str]]:

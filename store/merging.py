@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from . import forks
 from .errors import StoreBusy
 
 __all__ = ["Merging"]
@@ -41,6 +42,11 @@ class Merging(Generic[Item, Result]):
     def __init__(self, together: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, most: int = 128) -> None:
         self._together = together
         self._most = most
+        self.begin_anew()
+        forks.known().add(self)
+
+    def begin_anew(self) -> None:
+        """After a fork, in the child: those who waited are the parent's threads."""
         self._waiting: list[_Call[Item, Result]] = []
         self._queue = threading.Lock()
         self._led = False  # whether some caller has the turn

@@ -7,16 +7,15 @@ it does not hold it either is what `follow` is for.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import numpy.typing as npt
 
+from . import forks
 from .errors import InvalidInput
 from .form import Record
 from .tier import Tier
@@ -59,13 +58,17 @@ class Near:
 
     def __init__(self, budget: int) -> None:
         self._begin(budget)
-        _all().add(self)
+        forks.known().add(self)
 
     def _begin(self, budget: int) -> None:
         self._lock = threading.Lock()
         self._tier: Tier[str, Record] = Tier(budget)
         self._seen: int | None = None
         self._age = 0
+
+    def begin_anew(self) -> None:
+        """After a fork, in the child: keeps no copies."""
+        self._begin(self.budget)
 
     def __len__(self) -> int:
         """Returns how many copies there are."""
@@ -155,17 +158,3 @@ def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     fixed = array.view()
     fixed.flags.writeable = False
     return fixed
-
-
-@cache
-def _all() -> WeakSet[Near]:
-    """A lock that another thread held when the process forked would never be let go."""
-    known: WeakSet[Near] = WeakSet()
-
-    def begin_anew() -> None:
-        for one in list(known):
-            one._begin(one.budget)
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=begin_anew)
-    return known

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, func, select
+from sqlalchemy import Select, and_, exists, func, select
 
 from .descent import Made
 from .note import Draft, Note, Triplet
 from .schema import derived, note
 
-__all__ = ["WRITTEN", "query", "read", "row", "same_content", "stated"]
+__all__ = ["BY_NUM", "WRITTEN", "query", "read", "row", "same_content", "stated"]
 
 _before = note.alias("before")
 _COLUMNS = [column for column in note.c if column.name != "lineage"]
@@ -32,6 +34,12 @@ def query() -> Select[tuple[object, ...]]:
     )
 
 
+_QUERY = query()
+_NAMES = [column.name for column in _QUERY.selected_columns]
+BY_NUM = f"{_QUERY.compile(compile_kwargs={'literal_binds': True})} WHERE note.num IN (?) ORDER BY note.num"
+"""The same as it is, of notes by number, for a driver: a read ends with it."""
+
+
 def row(item: Note, lineage: str) -> tuple[object, ...]:
     """Returns the values of a note's row, in the order of `WRITTEN`."""
     facts = _as_json([stated(fact) for fact in item.facts]) if item.facts else "[]"
@@ -39,9 +47,9 @@ def row(item: Note, lineage: str) -> tuple[object, ...]:
     return (*_plain(item), metadata, facts, lineage, item.before)
 
 
-def read(found: Row[tuple[object, ...]], made: Made) -> Note:
+def read(found: Sequence[Any], made: Made) -> Note:
     """Returns the note of one row of `query`."""
-    values = found._mapping
+    values = dict(zip(_NAMES, found, strict=True))
     return Note(
         **{name: values[name] for name in _PLAIN},
         metadata=json.loads(values["metadata"]),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import accumulate
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from .aliases import Aliases
@@ -19,11 +18,12 @@ from .descent import UNMADE, Descent
 from .errors import KeyReused, NoteNotFound
 from .form import Among
 from .note import Draft, Note
-from .note_rows import WRITTEN, query, read, row, same_content
+from .note_rows import BY_NUM, WRITTEN, query, read, row, same_content
 from .schema import note
 from .scope import within
 from .selection import Filter
 from .shown import shown
+from .sight import Sight
 from .statements import insert, rows, rows_in, run_in, run_many
 
 __all__ = ["Notes", "Turn", "without"]
@@ -32,9 +32,8 @@ _BATCH = 500
 _SHORT_QUESTION = 20  # words
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Where a note stands in its dialogue.
+class Turn(NamedTuple):
+    """Where a note stands in its dialogue; a tuple, for a read makes hundreds.
 
     Attributes:
         before: number of the turn before it, or None.
@@ -67,6 +66,7 @@ class Notes:
         self._database = database
         self.changes = Changes(database)
         self.descent = Descent(database)
+        self._sight = Sight(database)
 
     # reading
 
@@ -75,16 +75,15 @@ class Notes:
         conditions = chosen.conditions()
 
         @cache
-        def nums() -> npt.NDArray[np.int64]:
-            with self._database.reading() as connection:
-                found = connection.execute(select(note.c.num).where(*conditions).order_by(note.c.num))
-                return np.fromiter((row[0] for row in found.all()), np.int64)
-
-        @cache
         def merged() -> Mapping[str, str]:
             return Aliases(self._database).merged(chosen.scope, known=chosen.known)
 
-        return Among(conditions, nums, chosen, merged)
+        return Among(conditions, cache(partial(self._sight.nums, chosen, conditions)), chosen, merged)
+
+    def narrowed(self, among: Among, *conditions: ColumnElement[bool], key: Hashable) -> Among:
+        """Returns those of the notes that fit some conditions too, which the key stands for."""
+        every, key = (*among.conditions, *conditions), (among.key, key)
+        return replace(among, conditions=every, nums=cache(partial(self._sight.nums, key, every)), key=key)
 
     def get(self, id: str, scope: str) -> Note:
         """Returns one note, current or not.
@@ -111,12 +110,9 @@ class Notes:
 
     def by_num(self, nums: Collection[int], *, known: int | None = None) -> dict[int, Note]:
         """Returns notes by number, as of a change; numbers without a note are left out."""
-        wanted = sorted(nums)
-        return {
-            item.num: item
-            for start in range(0, len(wanted), _BATCH)
-            for item in self.select(note.c.num.in_(wanted[start : start + _BATCH]), known=known)
-        }
+        with self._database.reading() as connection:
+            found = rows_in(connection, BY_NUM, sorted(nums))
+            return {item.num: item for item in self._read(found, known)}
 
     def select(
         self,
@@ -135,9 +131,7 @@ class Notes:
         """
         chosen = query().where(*conditions).order_by(note.c.num.desc() if newest else note.c.num).limit(limit)
         with self._database.reading() as connection:
-            found = connection.execute(chosen).all()
-            made = self.descent.of([one.num for one in found if one.made], known=known)
-        return [read(one, made.get(one.num, UNMADE)) for one in found]
+            return self._read(connection.execute(chosen).all(), known)
 
     def batches(self, *conditions: ColumnElement[bool], size: int = _BATCH) -> Iterator[list[Note]]:
         """Yields all notes that fit, in the order they were written, a batch at a time."""
@@ -160,17 +154,13 @@ class Notes:
 
     def turns(self, nums: Collection[int]) -> dict[int, Turn]:
         """Returns where notes stand in their dialogues; notes without a thread are left out."""
-        wanted = sorted(nums)
+        where = "SELECT num, previous, thread, happened, speaker, text FROM note WHERE num IN (?) AND thread <> ''"
         found: dict[int, Turn] = {}
-        columns = (note.c.num, note.c.previous, note.c.thread, note.c.happened, note.c.speaker, note.c.text)
         with self._database.reading() as connection:
-            for start in range(0, len(wanted), _BATCH):
-                part = wanted[start : start + _BATCH]
-                for row in connection.execute(select(*columns).where(note.c.num.in_(part), note.c.thread != "")).all():
-                    num, before, thread, happened, speaker, words = row
-                    length = len(words.split())
-                    asks = words.rstrip().endswith("?") and length <= _SHORT_QUESTION
-                    found[num] = Turn(before, (thread, happened), speaker, asks, length)
+            for num, before, thread, happened, speaker, words in rows_in(connection, where, sorted(nums)):
+                length = len(words.split())
+                asks = length <= _SHORT_QUESTION and words.rstrip().endswith("?")
+                found[num] = Turn(before, (thread, happened), speaker, asks, length)
         return found
 
     def count(self, *conditions: ColumnElement[bool]) -> int:
@@ -311,6 +301,11 @@ class Notes:
                 "UPDATE note SET previous = ? WHERE num = ?",
                 [(before, num) for num, before in moves.items()],
             )
+
+    def _read(self, found: Sequence[Sequence[Any]], known: int | None) -> list[Note]:
+        """Returns the notes of some rows: the number comes first in them, and whether it was made of others last."""
+        made = self.descent.of([one[0] for one in found if one[-1]], known=known)
+        return [read(one, made.get(one[0], UNMADE)) for one in found]
 
     def _store(self, items: Sequence[Note], op: str, lineages: Sequence[str]) -> None:
         rooted = list(zip(items, lineages, strict=True))

@@ -14,13 +14,19 @@ __all__ = ["personalized_pagerank"]
 
 
 def personalized_pagerank(
-    weights: csr_array, reset: npt.NDArray[np.float64], *, damping: float = 0.5, tolerance: float = 1e-9
+    weights: csr_array,
+    reset: npt.NDArray[np.float64],
+    *,
+    degree: npt.NDArray[np.float64] | None = None,
+    damping: float = 0.5,
+    tolerance: float = 1e-9,
 ) -> npt.NDArray[np.float64]:
     """Returns where a walk that keeps coming back to ``reset`` spends its time.
 
     Args:
         weights: symmetric, non-negative edge weights, shape (nodes, nodes).
         reset: non-negative, shape (nodes,), with a positive sum; it is normalised here.
+        degree: the sum of each node's weights, shape (nodes,), where it is known already.
         damping: probability to follow an edge instead of coming back, in 0..1.
         tolerance: largest L1 change of the last step.
 
@@ -28,15 +34,17 @@ def personalized_pagerank(
         Probabilities that sum to one, shape (nodes,). What reaches a node without edges comes back to the reset.
     """
     start = reset / reset.sum()
-    degree = np.asarray(weights.sum(axis=0)).ravel()
+    if degree is None:
+        degree = np.asarray(weights.sum(axis=0), np.float64).ravel()
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    isolated = degree == 0
+    isolated = np.flatnonzero(degree == 0)
     rank: npt.NDArray[np.float64] = start.copy()
     # each step shrinks the error by the damping: this many steps reach the tolerance
     steps = 1 if damping <= 0 else int(np.ceil(np.log(tolerance) / np.log(min(damping, 0.999)))) + 1
     for _ in range(steps):
-        lost = rank[isolated].sum()
-        after = damping * (weights @ (rank * inverse) + lost * start) + (1 - damping) * start
+        after = weights @ (rank * inverse)
+        after *= damping
+        after += (damping * rank[isolated].sum() + 1 - damping) * start
         change = np.abs(after - rank).sum()
         rank = after
         if change < tolerance:

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from .blobs import Blobs
-from .database import Database
+from .database import Database, Index
 from .errors import InvalidInput, MissingExtra, StoreBusy, StoreDamaged, StoreError
 from .form import Embedder
 from .pgvectors import PgVectors
@@ -163,9 +163,9 @@ class Postgres(Database):
         """Closes the connections, unless another handle of this process uses them too."""
         self._release()
 
-    def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> Postings:
+    def full_text(self, index: Index) -> Postings:
         """Returns an inverted index in tables."""
-        return Postings(self, name, source=source, columns=columns, weights=weights)
+        return Postings(self, index)
 
     def vectors(self, embedder: Embedder) -> PgVectors:
         """Returns the form of vectors, searched by pgvector."""

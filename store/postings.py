@@ -14,13 +14,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BindParameter, Float, Integer, Subquery, bindparam, text
+from sqlalchemy import BindParameter, Float, Integer, Subquery, bindparam, select, text
 
+from .schema import note, triplet
 from .statements import rows, run
 from .tokens import Tokenizer
 
 if TYPE_CHECKING:
-    from .database import Database
+    from .database import Database, Index
+    from .form import Among
 
 __all__ = ["INDEXES", "Postings"]
 
@@ -37,19 +39,16 @@ class Postings:
 
     Args:
         database: where it is.
-        name: of the index, out of `INDEXES`.
-        source: table or view it is made of; its column ``num`` numbers the rows.
-        columns: of the source that are indexed.
-        weights: per column, how much a word in it counts.
+        index: its tables, and what its rows are.
     """
 
-    def __init__(
-        self, database: Database, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]
-    ) -> None:
+    def __init__(self, database: Database, index: Index) -> None:
         self._database = database
-        self._name = name
-        self._weights = tuple(weights)
-        self._tokenizer = Tokenizer(len(columns))
+        self._index = index
+        self._name = name = index.name
+        self._weights = tuple(index.weights)
+        self._tokenizer = Tokenizer(len(index.columns))
+        source, columns = index.source, index.columns
         self._unindexed = (
             f"SELECT s.num, {', '.join(f's.{column}' for column in columns)} FROM {source} s WHERE s.num = ANY(?) "
             f"AND NOT EXISTS (SELECT FROM {name}_document d WHERE d.num = s.num)"
@@ -98,14 +97,36 @@ class Postings:
             with self._database.reading() as connection:
                 run(connection, self._delete, sorted(nums))
 
-    def rarest(self, words: Sequence[str]) -> list[str]:
-        """Returns the words to find rows by: all, for here each is looked up by itself."""
-        return list(words)
+    def best(self, words: Sequence[str], k: int, among: Among) -> list[tuple[int, int, float]]:
+        """Returns the rows that match best, those of ``k`` of the notes that may be seen.
 
-    def matching(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Subquery:
+        Returns:
+            (number of the row, of its note, score), best first; scores are positive.
+        """
+        found = self.matching(words)
+        query = select(found.c.num, note.c.num, found.c.score.label("worth"))
+        joined = note.join(found, note.c.num == found.c.num)
+        if self._index.owner != "num":
+            query = select(found.c.num, note.c.num, (found.c.score * triplet.c.confidence).label("worth"))
+            joined = triplet.join(found, triplet.c.num == found.c.num).join(note, note.c.num == triplet.c.note)
+        query = query.select_from(joined).where(*among.conditions)
+        best: list[tuple[int, int, float]] = []
+        seen: set[int] = set()
+        with (
+            self._database.reading() as connection,
+            connection.execute(query.order_by(text("worth DESC"), note.c.num, found.c.num)) as every,
+        ):
+            for num, of, value in every:
+                best.append((num, of, value))
+                seen.add(of)
+                if len(seen) == k:
+                    break
+        return best
+
+    def matching(self, words: Sequence[str]) -> Subquery:
         """Returns the rows that hold one of these words, at least one, as columns ``num`` and ``score``.
 
-        The scores are positive, larger is better. As no word is left out by `rarest`, none can stand ``beside``.
+        The scores are positive, larger is better.
         """
         phrases = [[_number(term) for term in found] for word in words if (found := self._tokenizer.phrase(word))]
         first, written = [phrase[0] for phrase in phrases], [_array(phrase) for phrase in phrases]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, or_, select
 
+from .note import Note
 from .schema import change, note
-from .scope import within
+from .scope import covers, within
 
 __all__ = ["Chosen", "Filter"]
 
@@ -55,6 +56,12 @@ class Filter:
         if self.origins:
             found.append(note.c.origin.in_(self.origins))
         return tuple(found)
+
+    def shows(self, item: Note) -> bool:
+        """Returns whether a note as it was read is of the scope, and current: the last word before it is shown."""
+        return covers(self.scope, item.scope) and (
+            self.known is not None or (item.retired is None and (item.held is not None) is self.held)
+        )
 
 
 def _last_of_quarantine(known: int) -> ColumnElement[str]:

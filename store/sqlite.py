@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from .database import Database, WordIndex
+from .database import Database, Index, WordIndex
 from .errors import InvalidInput, StoreBusy, StoreDamaged, StoreError
 from .files import Files
 from .form import Embedder
@@ -74,9 +74,9 @@ class SQLite(Database):
         self._engine.dispose(close=False)
         self._make_locks()
 
-    def full_text(self, name: str, *, source: str, columns: Sequence[str], weights: Sequence[float]) -> WordIndex:
+    def full_text(self, index: Index) -> WordIndex:
         """Returns FTS5's index of words."""
-        return FullText(self, name, source=source, columns=columns, weights=weights)
+        return FullText(self, index)
 
     def vectors(self, embedder: Embedder) -> Vectors:
         """Returns the form of vectors, searched by faiss."""
@@ -88,7 +88,9 @@ class SQLite(Database):
 
     @contextmanager
     def _reader(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection:
+        # begun here: SQLAlchemy would begin with its own first statement, and what went to the driver before that
+        # would have another view
+        with self._engine.begin() as connection:
             yield connection
 
     @contextmanager

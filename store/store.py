@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from . import in_memory
 from .aliases import Aliases
 from .changes import Change
 from .database import Database
@@ -166,6 +167,7 @@ class Store:
             self._reach(seq)
         keys_values.follow()
         problem = keys_values.delete(doomed)
+        in_memory.drop(self.database.place)
         return Forgotten(meant, derived, seq, {"notes": len(victims), **removed}, len(doomed), problem)
 
     def quarantine(self, chosen: Chosen) -> list[Note]:

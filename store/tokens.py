@@ -6,6 +6,8 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 
+from . import forks
+
 __all__ = ["TOKENIZER", "Tokenizer"]
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
@@ -22,15 +24,20 @@ class Tokenizer:
     """
 
     def __init__(self, columns: int) -> None:
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         names = [f"c{number}" for number in range(columns)]
         self._columns = {name: number << _COLUMN for number, name in enumerate(names)}
-        self._connection.execute(
-            f"CREATE VIRTUAL TABLE texts USING fts5({', '.join(names)}, content='', tokenize='{TOKENIZER}')"
-        )
-        self._connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(texts, instance)")
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._left: list[sqlite3.Connection | None] = []
+        forks.known().add(self)
         self._insert = f"INSERT INTO texts(rowid, {', '.join(names)}) VALUES ({', '.join('?' * (columns + 1))})"
+
+    def begin_anew(self) -> None:
+        """After a fork, in the child: leaves alone what another thread was in the middle of, and does not close it."""
+        if self._lock.locked():
+            self._left.append(self._connection)
+            self._connection = None
+        self._lock = threading.Lock()
 
     def places(self, rows: Iterable[Sequence[object]]) -> dict[int, dict[bytes, list[int]]]:
         """Returns, per row, its tokens and where each of them stands.
@@ -45,6 +52,8 @@ class Tokenizer:
         listed = list(rows)
         found: dict[int, dict[bytes, list[int]]] = {int(str(row[0])): {} for row in listed}
         with self._lock:
+            if self._connection is None:
+                self._connection = self._opened()
             self._connection.execute("BEGIN")
             try:
                 self._connection.executemany(self._insert, listed)
@@ -56,6 +65,14 @@ class Tokenizer:
             for listed_places in of_row.values():
                 listed_places.sort()
         return found
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute(
+            f"CREATE VIRTUAL TABLE texts USING fts5({', '.join(self._columns)}, content='', tokenize='{TOKENIZER}')"
+        )
+        connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(texts, instance)")
+        return connection
 
     def phrase(self, word: str) -> list[bytes]:
         """Returns the tokens of what a person thinks one word, in order; full text may see several, or none."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Subquery, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from .aliases import every_name, one_name
-from .database import Database
+from .database import Database, Index
 from .errors import InvalidInput
 from .extracted import Extracted, extracted_of
 from .form import Among, Cue, Extractor, Hit
@@ -41,7 +41,9 @@ class Triplets:
     def __init__(self, database: Database, extractor: Extractor | None) -> None:
         self._database = database
         self._extractor = extractor
-        self.index = database.full_text("fact_words", source="triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0))
+        self.index = database.full_text(
+            Index("fact_words", "triplet", columns=_SIDES, weights=(1.0, 1.0, 1.0), owner="note", worth="confidence")
+        )
         self.relations = Relations(database)
 
     def add(self, notes: Sequence[Note]) -> None:
@@ -75,41 +77,13 @@ class Triplets:
         words = telling(cue.text)
         if not words or k < 1:
             return []
-        rare = self.index.rarest(words)
-        best = self._scored(self.index.matching(rare), k, among)
-        beside = [word for word in words if word not in rare]
-        if beside and len({hit.num for hit in best.values()}) < k:  # see Words.search
-            best = self._scored(self.index.matching(words), k, among)
-        elif beside:
-            best |= self._scored(self.index.matching(rare, beside=beside), k, among)
-        order = sorted(best.items(), key=lambda pair: (-pair[1].score, pair[1].num, pair[0]))
-        hits: list[Hit] = []
-        seen: set[int] = set()
-        for _, hit in order:
-            hits.append(hit)
-            seen.add(hit.num)
-            if len(seen) == k:
-                break
-        return hits
-
-    def _scored(self, found: Subquery, k: int, among: Among) -> dict[int, Hit]:
-        """Returns, by number, the best of the triplets that were found and may be seen, those of ``k`` notes."""
-        score = found.c.score * triplet.c.confidence
-        query = (
-            select(triplet.c.num, triplet.c.note, triplet.c.subject, triplet.c.relation, triplet.c.object, score)
-            .select_from(triplet.join(found, triplet.c.num == found.c.num).join(note, note.c.num == triplet.c.note))
-            .where(*among.conditions)
-            .order_by(score.desc(), triplet.c.note, triplet.c.num)
-        )
-        hits: dict[int, Hit] = {}
-        seen: set[int] = set()
-        with self._database.reading() as connection, connection.execute(query) as rows:
-            for num, owner, subject, relation, target, value in rows:
-                hits[num] = Hit(owner, value, (subject, relation, target))
-                seen.add(owner)
-                if len(seen) == k:
-                    break
-        return hits
+        best = self.index.best(words, k, among)
+        with self._database.reading() as connection:
+            sides = "SELECT num, note, subject, relation, object FROM triplet WHERE num IN (?)"
+            paths = {
+                (num, owner): path for num, owner, *path in rows_in(connection, sides, [num for num, _, _ in best])
+            }
+        return [Hit(owner, score, tuple(paths[num, owner])) for num, owner, score in best if (num, owner) in paths]
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""

@@ -7,22 +7,23 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import func, select
+from sqlalchemy import Connection
 
+from . import forks
 from .database import Database
 from .embeddings import Embeddings
 from .form import Among, Embedder, Hit, Vector
 from .halfvec import packed, unpacked
-from .schema import change, embedding, note
+from .progress import writes
+from .statements import rows
 
 __all__ = ["Vectors", "faiss_device"]
-
-_AT_ONCE = 10_000  # notes that one statement can ask for, whatever SQLite was built with
 
 
 class Vectors(Embeddings):
@@ -35,27 +36,30 @@ class Vectors(Embeddings):
 
     def __init__(self, database: Database, embedder: Embedder) -> None:
         super().__init__(database, embedder)
+        self.begin_anew()
+        forks.known().add(self)
+
+    def begin_anew(self) -> None:
+        """Has no index yet; after a fork, in the child, none that another thread may have been in the middle of."""
         self._lock = threading.Lock()
         self._index: Any = None  # faiss has no types
         self._seen = 0  # last change whose forgetting the index has followed
         self._newest = 0  # largest number in the index
 
     def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
-        with self._lock:
-            self._follow()
+        with self._lock, self._followed():
             for least in (2 * k, 16 * k):
-                found, whole = self._found(vector, least)
-                if len(found) > _AT_ONCE:  # many are equal
-                    break
-                kept = self._admitted(found, among)
-                if whole or len(kept) >= k:
-                    return kept[:k]
+                nums, scores, whole = self._found(vector, least)
+                seen = among.admits(nums)
+                if whole or np.count_nonzero(seen) >= k:
+                    return _hits(nums[seen][:k], scores[seen][:k])
             allowed = among.nums()
-            return self._found(vector, k, allowed=allowed)[0][:k] if len(allowed) else []
+            nums, scores, _ = self._found(vector, k, allowed=allowed)
+            return _hits(nums[:k], scores[:k])
 
     def _found(
         self, vector: Vector, least: int, *, allowed: npt.NDArray[np.int64] | None = None
-    ) -> tuple[list[Hit], bool]:
+    ) -> tuple[npt.NDArray[np.int64], Vector, bool]:
         """Returns the best of all vectors or of those allowed, ``least`` or more, and whether there are no others.
 
         Faiss says nothing of the order of equals, so those that are equal to the last one found are left out.
@@ -63,32 +67,27 @@ class Vectors(Embeddings):
         import faiss
 
         parameters = None
-        if allowed is not None:
+        total = self._index.ntotal if allowed is None else min(self._index.ntotal, len(allowed))
+        if allowed is not None and total:
             # faiss keeps pointers to the selector and its bits only: they must live until the search is over
             bits = _bits(allowed)
             selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        total = self._index.ntotal if allowed is None else min(self._index.ntotal, len(allowed))
         limit = least
         while True:
             limit = min(limit + 1, total)
             if not limit:
-                return [], True
-            scores, nums = self._index.search(vector[None], limit, params=parameters)
-            if limit == total or scores[0][least - 1] > scores[0][-1]:
+                return np.zeros(0, np.int64), np.zeros(0, np.float32), True
+            with _one_thread():
+                (scores,), (nums,) = self._index.search(vector[None], limit, params=parameters)
+            if limit == total or scores[least - 1] > scores[-1]:
                 break
             limit *= 4
-        found = [(int(num), float(score)) for num, score in zip(nums[0], scores[0], strict=True) if num >= 0]
+        kept = nums >= 0
         if limit < total:
-            found = [(num, score) for num, score in found if score > scores[0][-1]]
-        return [Hit(num, score) for num, score in sorted(found, key=lambda pair: (-pair[1], pair[0]))], limit == total
-
-    def _admitted(self, found: Sequence[Hit], among: Among) -> list[Hit]:
-        """Returns those of the notes found that may be seen: looking at a few is cheaper than listing all of them."""
-        query = select(note.c.num).where(note.c.num.in_([hit.num for hit in found]), *among.conditions)
-        with self._database.reading() as connection:
-            kept = set(connection.scalars(query).all())
-        return [hit for hit in found if hit.num in kept]
+            kept &= scores > scores[-1]
+        order = np.flatnonzero(kept)[np.lexsort((nums[kept], -scores[kept]))]
+        return nums[order], scores[order], limit == total
 
     def clear(self) -> None:
         """Deletes every vector."""
@@ -99,7 +98,22 @@ class Vectors(Embeddings):
     def _row(self, vector: Vector) -> bytes:
         return packed(vector)
 
-    def _follow(self) -> None:
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        """Inside, the index is as the caller's view; what a write has added, and may yet take back, leaves it after."""
+        import faiss
+
+        with self._database.reading() as connection:
+            newest = self._newest
+            self._follow(connection)
+            try:
+                yield
+            finally:
+                if self._newest > newest and writes(connection):
+                    self._index.remove_ids(faiss.IDSelectorRange(newest + 1, self._newest + 1))
+                    self._newest = newest
+
+    def _follow(self, connection: Connection) -> None:
         """Takes forgotten notes out of the index and new ones in; others of this process may have done so before.
 
         The caller's view may be older than the index. Then it adds nothing, and what the index knows beyond the
@@ -108,27 +122,40 @@ class Vectors(Embeddings):
         import faiss
 
         if self._index is None:
-            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(self._embedder.dimensions))
+            # the rows' own half precision: as exact as they are, in half the memory, and read in less time
+            halves, cosine = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+            self._index = faiss.IndexIDMap2(faiss.IndexScalarQuantizer(self._embedder.dimensions, halves, cosine))
             self._seen = self._newest = 0
-        with self._database.reading() as connection:
-            last = connection.scalar(select(func.max(change.c.seq))) or 0
-            gone = connection.scalars(
-                select(change.c.num).where(
-                    change.c.seq > self._seen, change.c.op == "forget", change.c.num <= self._newest
-                )
-            ).all()
-            rows = connection.execute(
-                select(embedding.c.note, embedding.c.vector)
-                .where(embedding.c.note > self._newest)
-                .order_by(embedding.c.note)
-            ).all()
-        if gone:
-            self._index.remove_ids(np.array(sorted(gone), np.int64))
-        if rows:
-            vectors = unpacked(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
-            self._index.add_with_ids(vectors, np.array([row.note for row in rows], np.int64))
-            self._newest = rows[-1].note
-        self._seen = max(self._seen, last)
+        if not writes(connection):
+            ((last,),) = rows(connection, "SELECT coalesce(max(seq), 0) FROM change")
+            forgotten = "SELECT num FROM change WHERE seq > ? AND op = 'forget' AND num <= ? ORDER BY num"
+            gone = rows(connection, forgotten, self._seen, self._newest)
+            if gone:
+                self._index.remove_ids(np.array(gone, np.int64).ravel())
+            self._seen = max(self._seen, last)
+        new = "SELECT note, vector FROM embedding WHERE note > ? ORDER BY note"
+        added = rows(connection, new, self._newest)
+        if added:
+            vectors = unpacked(b"".join(vector for _, vector in added)).reshape(len(added), -1)
+            self._index.add_with_ids(vectors, np.array([num for num, _ in added], np.int64))
+            self._newest = added[-1][0]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Inside, faiss makes no threads: it shares out questions, of which there is one, and others would only wait."""
+    import faiss
+
+    usual = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # of the calling thread alone
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(usual)
+
+
+def _hits(nums: npt.NDArray[np.int64], scores: Vector) -> list[Hit]:
+    return [Hit(num, score) for num, score in zip(nums.tolist(), scores.tolist(), strict=True)]
 
 
 def _bits(nums: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Subquery, case, func, literal, select
+from sqlalchemy import ColumnElement, case, func, literal, select
 
-from .database import Database
+from .database import Database, Index
 from .form import Among, Cue, Hit
 from .names import words_of
 from .note import Note
@@ -40,7 +40,7 @@ class Words:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.index = database.full_text(
-            "words", source="words_source", columns=tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values())
+            Index("words", source="words_source", columns=tuple(_WEIGHTS), weights=tuple(_WEIGHTS.values()))
         )
 
     def add(self, notes: Sequence[Note]) -> None:
@@ -57,28 +57,8 @@ class Words:
         words = telling(cue.text)
         if not words or k < 1:
             return []
-        rare = self.index.rarest(words)
-        scores = self._scored(self.index.matching(rare), k, among)
-        beside = [word for word in words if word not in rare]
-        if beside and len(scores) < k:  # others' rows may have made a word look frequent, or found
-            scores = self._scored(self.index.matching(words), k, among)
-        elif beside:
-            scores |= self._scored(self.index.matching(rare, beside=beside), k, among)
-        best = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
-        hits = [Hit(num, score) for num, score in best]
+        hits = [Hit(num, score) for num, _, score in self.index.best(words, k, among)]
         return hits or self._containing(cue.text, k, among)
-
-    def _scored(self, found: Subquery, k: int, among: Among) -> dict[int, float]:
-        """Returns the best of the rows that were found and may be seen."""
-        query = (
-            select(note.c.num, found.c.score)
-            .select_from(note.join(found, note.c.num == found.c.num))
-            .where(*among.conditions)
-            .order_by(found.c.score.desc(), note.c.num)
-            .limit(k)
-        )
-        with self._database.reading() as connection:
-            return dict(iter(connection.execute(query)))
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""

@@ -1,7 +1,5 @@
 """How a read joins its forms: links and likeness multiply, facts count as their notes fit, stories end last."""
 
-from dataclasses import replace
-
 from factories import Memories  # type: ignore[import-not-found]
 
 from tercet.sdk.dialogue_rank import later_first, spoken
@@ -71,14 +69,14 @@ def test_a_name_counts_by_the_notes_that_mention_it(memory: Memories) -> None:
 
 
 def test_a_dialogue_is_what_people_speak() -> None:
-    silent = replace(TURN, speaker="")
+    silent = TURN._replace(speaker="")
     assert spoken({1: TURN, 2: TURN}, {1, 2, 3})
     assert not spoken({1: TURN, 2: silent}, {1, 2, 3})
     assert not spoken({}, set())
 
 
 def test_a_story_gains_by_order_and_threads_do_not_mix() -> None:
-    other = replace(TURN, session=("b", ""))
+    other = TURN._replace(session=("b", ""))
     scores = later_first(dict.fromkeys(range(1, 6), 1.0), {1: TURN, 2: other, 3: TURN, 4: TURN})
     assert scores[5] == scores[1] == scores[2] == 1.0
     assert scores[1] < scores[3] < scores[4] <= 1.2

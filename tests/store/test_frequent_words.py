@@ -56,6 +56,7 @@ def test_a_frequent_word_alone_is_looked_up(ada: Memory) -> None:
 @pytest.mark.usefixtures("_few")
 def test_words_are_counted_by_their_stem(ada: Memory) -> None:
     index = ada._store.words.index
+    assert isinstance(index, fulltext.FullText)
     assert index.rarest(["harbours", "lanterns", "zanzibar"]) == ["zanzibar", "lanterns"]
     assert index.rarest(["still", "day"]) == ["still"]
 

@@ -37,9 +37,9 @@ class Pair:
     def scores(self, words: Sequence[str]) -> list[dict[int, float]]:
         found = []
         for one in (self.here, self.there):
-            with one._store.database.reading() as connection:
-                matching = one._store.words.index.matching(words)
-                found.append({int(num): float(score) for num, score in connection.execute(matching.select())})
+            with one._store.database.reading():
+                best = one._store.words.index.best(words, 100_000, one._store.notes.among(Filter("ada")))
+                found.append({num: score for num, _, score in best})
         return found
 
     def agree(self, words: Sequence[str]) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -180,6 +181,25 @@ def test_a_malformed_vector_is_refused_and_nothing_is_written(memory: Memories, 
     assert [item.text for item in ada.notes()] == ["one apple"]
     assert found(ada, "apple") == [kept.num]
     assert disagreements(ada._store) == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_a_write_took_back_is_not_in_the_index(memory: Memories, before: bool) -> None:
+    ada = memory()
+    kept = ada.write("one apple")
+    if before:
+        assert found(ada, "apple") == [kept.num]
+    with suppress(ZeroDivisionError), ada._store.changing():
+        ada.write("two apple")
+        assert len(found(ada, "apple")) == 2
+        ada.forget(kept.id)
+        assert len(found(ada, "apple")) == 1
+        raise ZeroDivisionError
+    ada.write_many(["a pear", "a plum"])  # take the numbers of what was taken back
+    fresh = memory()
+    for question in ("apple", "two", "pear plum"):
+        one, other = (each.read(question, by=["vectors"]) for each in (ada, fresh))
+        assert [(hit.note.id, hit.score) for hit in one] == [(hit.note.id, hit.score) for hit in other]
 
 
 def test_a_rebuild_makes_the_vectors_anew(memory: Memories) -> None:
