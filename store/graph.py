@@ -7,44 +7,27 @@ What a search may not return is not in the graph it walks, so no path leads thro
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array
 from sqlalchemy import Connection, func, select
 
 from . import in_memory
-from .aliases import every_name
 from .database import Database
 from .form import Among, Cue, Extractor, Hit
-from .forward_push import pushed_pagerank
+from .growing import grown, nothing
 from .names import fold
 from .note import Note
-from .pagerank import personalized_pagerank
-from .progress import applied, make_anew, state
-from .schema import mention, note, triplet
+from .progress import State, applied, make_anew, state
+from .schema import mention, note
 from .statements import insert, nums_of, rows, run
-from .ways import SURE, Ways, ways_of
+from .walk import Walk
 
 __all__ = ["Graph", "Link", "Walk"]
 
-_MENTION, _FACT, _ALIAS = (
-    1.0,
-    2.0,
-    1.6,
-)  # HippoRAG 2's effective weights: facts 2, synonyms 2 x 0.8, context 1
 _PRIOR = 0.05  # weight of the prior in the reset vector (HippoRAG 2's passage weight)
-_DAMPING = 0.85
-_TOLERANCE = 1e-4  # the first hundreds of ranks are settled long before their last digits are
-_LOCALLY = 200_000  # edges; above, mass is pushed from the seeds instead of going round the whole graph
-_ALIAS_FAN = 3  # a first name shared by more full names than this says too little
-_LONGEST_PATH = 4
-_SEARCHED = 5_000
 _LONGEST_NAME = 5  # words
 _QUESTION_WORDS = 200
 
@@ -64,104 +47,22 @@ class Link:
     target: str
 
 
-@dataclass(frozen=True)
-class Walk:
-    """The graph of the notes that one search may see: first the notes, then the names."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The graph of the last search, and what it was made for."""
 
-    nums: npt.NDArray[np.int64]
-    names: dict[str, int]  # folded name -> node
-    surfaces: list[str]  # as first written, per name
-    weights: csr_array
-    told_in: npt.NDArray[np.int64]  # per node, how many notes mention it
-    labels: dict[tuple[int, int], str]
-    ways: Ways
+    key: Hashable
+    merged: Mapping[str, str]
+    state: State
+    walk: Walk
 
-    @cached_property
-    def degrees(self) -> npt.NDArray[np.float64]:
-        """The sum of each node's weights."""
-        return np.asarray(self.weights.sum(axis=0), np.float64).ravel()
+    def goes_on(self, key: Hashable, merged: Mapping[str, str], now: State, nums: npt.NDArray[np.int64]) -> bool:
+        """Returns whether a graph of these notes is this one with newer notes: none went, came back, or was read anew.
 
-    def ranked(self, reset: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Returns the PageRank mass of every node from a reset vector that has a positive sum."""
-        if self.weights.nnz > 2 * _LOCALLY:  # an edge is there in both directions
-            return pushed_pagerank(self.weights, reset, degree=self.degrees, damping=_DAMPING)
-        return personalized_pagerank(self.weights, reset, degree=self.degrees, damping=_DAMPING, tolerance=_TOLERANCE)
-
-    def places(self, nums: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Returns the nodes of those notes that are in the graph, and which are."""
-        asked = np.array(nums, np.int64)
-        places = np.searchsorted(self.nums, asked)
-        there: npt.NDArray[np.bool_] = np.append(self.nums, -1)[places] == asked
-        return places[there], there
-
-    @cached_property
-    def _named(self) -> npt.NDArray[np.int64]:
-        """Where, among its neighbours, those of each node begin that are names: they come after the notes."""
-        notes = np.cumsum(np.append(0, self.weights.indices < len(self.nums)))
-        starts: npt.NDArray[np.int64] = self.weights.indptr[:-1].astype(np.int64) + np.diff(notes[self.weights.indptr])
-        return starts
-
-    def paths(self, starts: Collection[int], goals: Collection[int]) -> dict[int, tuple[str, ...]]:
-        """Returns the shortest way from one of the names to each note, names and relations in turn.
-
-        One breadth-first search for all goals; a way has at most four steps, and a search stops after some thousand
-        names, because nobody reads an explanation through a hub. Goals that were not reached are left out.
+        What the other notes mention and state is as it was: that changes only where something is made anew.
         """
-        indices, pointers = self.weights.indices, self.weights.indptr
-        wanted = {goal: indices[pointers[goal] : pointers[goal + 1]].tolist() for goal in goals}
-        level = np.array(sorted(starts), np.int64)
-        before: dict[int, int] = dict.fromkeys(level.tolist(), -1)
-        met = np.zeros(self.weights.shape[0], bool)
-        met[level] = True
-        order: dict[int, int] = {}  # in which names were gone through
-        found: dict[int, tuple[str, ...]] = {}
-        for steps in range(_LONGEST_PATH + 1):
-            room = _SEARCHED - len(before)
-            if room <= 0 or not wanted or not len(level):
-                break
-            new, places = self._beyond(level[:0] if steps == _LONGEST_PATH else level, met)
-            gone = len(level) if len(new) < room else int(places[room - 1]) + 1
-            order.update(zip(level[:gone].tolist(), range(len(order), len(order) + gone), strict=True))
-            new, places = new[places < gone], places[places < gone]
-            before.update(zip(new.tolist(), level[places].tolist(), strict=True))
-            met[new] = True
-            for goal in [goal for goal, names in wanted.items() if any(name in order for name in names)]:
-                nearest = min((order[name], name) for name in wanted.pop(goal) if name in order)
-                found[goal] = self._told(before, nearest[1])
-            level = new
-        return found
-
-    def surface(self, node: int) -> str:
-        """Returns the name of a node as written, or as names that are one are shown."""
-        return self.surfaces[node - len(self.nums)]
-
-    def also(self, node: int) -> list[int]:
-        """Returns the nodes of the full names that a first name may stand for, or of the first name in a full one."""
-        near = self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist()
-        return [other for other in near if self.labels.get((node, other)) == "alias"]
-
-    def _beyond(
-        self, level: npt.NDArray[np.int64], met: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Returns the names next to some that were not met yet, in order, and the place of the one each is next to."""
-        first, last = self._named[level], self.weights.indptr[level + 1]
-        sizes = last - first
-        ends = np.cumsum(sizes)
-        edges = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - sizes), sizes)
-        others, places = self.weights.indices[edges], np.repeat(np.arange(len(level)), sizes)
-        fresh = np.flatnonzero(~met[others])
-        once = np.sort(np.unique(others[fresh], return_index=True)[1])
-        return others[fresh[once]].astype(np.int64), places[fresh[once]]
-
-    def _told(self, before: dict[int, int], last: int) -> tuple[str, ...]:
-        nodes = [last]
-        while before[nodes[-1]] >= 0:
-            nodes.append(before[nodes[-1]])
-        nodes.reverse()
-        told = [self.surfaces[nodes[0] - len(self.nums)]]
-        for left, right in pairwise(nodes):
-            told += [self.labels[left, right], self.surfaces[right - len(self.nums)]]
-        return tuple(told)
+        same = self.key == key and self.merged == merged and self.state.anew == now.anew and self.state <= now
+        return same and self.walk.whole and np.array_equal(self.walk.nums, nums[: len(self.walk.nums)])
 
 
 class Graph:
@@ -172,13 +73,13 @@ class Graph:
     def __init__(self, database: Database, extractor: Extractor | None) -> None:
         self._database = database
         self._extractor = extractor
-        self._cached: tuple[Hashable, Walk] | None = None
+        self._kept: list[_Kept] = []
         self.place = database.place
         in_memory.known().add(self)
 
     def drop(self) -> None:
-        """Keeps no graph."""
-        self._cached = None
+        """Keeps no graph, nor what another thread is still making."""
+        self._kept = []
 
     def add(self, notes: Sequence[Note]) -> None:
         """Stores which names the notes mention; the triplets must be in already."""
@@ -285,7 +186,9 @@ class Graph:
             for row in range(count)
             for other in walk.weights.indices[walk.weights.indptr[row] : walk.weights.indptr[row + 1]]
         ]
-        between = [Link(named[u], label, named[v]) for (u, v), label in sorted(walk.labels.items()) if u >= count]
+        linked = [*walk.labels, *(walk.aliases - count).tolist()]
+        both_ways = sorted({pair for u, v in linked for pair in ((u + count, v + count), (v + count, u + count))})
+        between = [Link(named[u], walk.label(u, v), named[v]) for u, v in both_ways]
         return mentions + [
             link
             for link in between
@@ -293,86 +196,15 @@ class Graph:
         ]
 
     def walk(self, among: Among) -> Walk:
-        """Returns the graph of the admitted notes, made anew after every change."""
+        """Returns the graph of the admitted notes; what is kept grows with the notes that were written since."""
         with self._database.reading() as connection:
-            now, cached = state(connection), self._cached
-            if now is None:
-                return self._build(among)
-            key = (among.key, now, frozenset(among.merged().items()))
-            if cached is None or cached[0] != key:
-                cached = (key, self._build(among))
-                self._cached = cached
-        return cached[1]
-
-    def _build(self, among: Among) -> Walk:
-        nums = among.nums()
-        names: dict[str, int] = {}
-        surfaces: list[str] = []
-        merged = among.merged()
-        links: list[tuple[int, int]] = []
-        labels: dict[tuple[int, int], str] = {}
-        stated: list[tuple[int, str, int]] = []
-
-        def link(u: int, v: int, label: str) -> None:
-            links.append((u, v))
-            labels.setdefault((u, v), label)
-            labels.setdefault((v, u), label if label == "alias" else f"← {label}")
-
-        with self._database.reading() as connection:
-            seen = (
-                select(mention.c.note, mention.c.name, mention.c.surface)
-                .join(note, note.c.num == mention.c.note)
-                .where(*among.conditions)
-                .order_by(mention.c.note, mention.c.name)
-            )
-            mentioning: list[int] = []
-            mentioned: list[int] = []
-            for num, name, surface in connection.execute(seen):
-                if name not in names:
-                    # names that are one are one node, found under each of them
-                    names.update(dict.fromkeys(every_name(merged, name), len(nums) + len(surfaces)))
-                    surfaces.append(merged.get(name, surface))
-                mentioning.append(num)
-                mentioned.append(names[name])
-            facts = (
-                select(triplet.c.s, triplet.c.relation, triplet.c.o, triplet.c.r, triplet.c.confidence)
-                .join(note, note.c.num == triplet.c.note)
-                .where(*among.conditions)
-                .order_by(triplet.c.note, triplet.c.num)
-            )
-            for s, relation, o, folded, confidence in connection.execute(facts):
-                if s in names and o in names and names[s] != names[o]:
-                    link(names[s], names[o], relation)
-                    if confidence >= SURE:
-                        stated.append((names[s], folded, names[o]))
-        of_facts = len(links)
-        for short, full in _aliases(names):
-            if names[short] != names[full]:
-                link(names[short], names[full], "alias")
-        between = np.array(links, np.int64).reshape(-1, 2)
-        here = among.admits(np.array(mentioning, np.int64))
-        left = np.append(np.searchsorted(nums, np.array(mentioning, np.int64)[here]), between[:, 0])
-        right = np.append(np.array(mentioned, np.int64)[here], between[:, 1])
-        counts = int(np.count_nonzero(here)), of_facts, len(links) - of_facts
-        values = np.repeat([_MENTION, _FACT, _ALIAS], counts)
-        size = len(nums) + len(surfaces)
-        ends = np.append(left, right), np.append(right, left)
-        weights = coo_array((np.append(values, values), ends), shape=(size, size)).tocsr()
-        weights.sort_indices()
-        told_in = np.bincount(weights.indices[: weights.indptr[len(nums)]], minlength=size)
-        return Walk(nums, names, surfaces, weights, told_in, labels, ways_of(stated, size))
-
-
-def _aliases(names: Collection[str]) -> list[tuple[str, str]]:
-    """Pairs (one word, full name that begins with it): "lena" and "lena hartmann"; a synonym edge, not a merge."""
-    by_first: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        first, _, rest = name.partition(" ")
-        if rest and not name.replace(" ", "").isdigit() and len(name.split()) <= 3:
-            by_first[first].append(name)
-    return [
-        (first, full)
-        for first, fulls in sorted(by_first.items())
-        if first in names and len(first) > 2 and not first.isdigit() and len(fulls) <= _ALIAS_FAN
-        for full in sorted(fulls)
-    ]
+            shelf, now = self._kept, state(connection)
+            kept, merged = shelf[0] if shelf else None, among.merged()
+            if kept and (kept.key, kept.merged, kept.state) == (among.key, merged, now):
+                return kept.walk
+            nums = among.nums()
+            before = kept.walk if kept and now and kept.goes_on(among.key, merged, now, nums) else nothing()
+            walk = grown(before, nums[len(before.nums) :], merged, connection)
+        if now and (not shelf or shelf[0].state <= now):  # an older view is nothing to go on from
+            shelf[:] = [_Kept(among.key, merged, now, walk)]
+        return walk

@@ -19,7 +19,7 @@ from .extracted import Extracted, extracted_of
 from .form import Among, Cue, Extractor, Hit
 from .names import fold
 from .note import Fact, Note, Triplet
-from .progress import applied
+from .progress import applied, make_anew
 from .relations import Relations
 from .resolve import Statement, resolve
 from .schema import note, triplet
@@ -94,6 +94,7 @@ class Triplets:
         self.index.clear()
         with self._database.reading() as connection:
             connection.execute(triplet.delete())
+            make_anew(connection)
 
     def count(self) -> int:
         """Returns how many triplets are stored."""

@@ -28,12 +28,14 @@ class Ways:
         targets: the nodes that the steps lead to, in order of the nodes that they lead from; of each the newest of
             every kind, then the second newest, and so on.
         kinds: for each step twice the place of its relation, plus one if it is walked against the fact.
+        newest: for each step the place of the newest fact that allows it, of all facts in the order they were stated.
     """
 
     relations: tuple[str, ...]
     starts: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.int32]
+    newest: npt.NDArray[np.int32]
 
     def onward(self, nodes: Collection[int]) -> dict[Way, npt.NDArray[np.int32]]:
         """Returns for each way out of some nodes the nodes that it leads to, each once, of one node the newest first.
@@ -59,6 +61,28 @@ class Ways:
             for target in self.targets[part][self.kinds[part] == kind][:most].tolist()
         ]
 
+    def grown(self, facts: Sequence[tuple[int, str, int]], nodes: int, *, moved: int = 0) -> Ways:
+        """Returns these steps and those that newer facts allow.
+
+        Args:
+            facts: node of the subject, folded relation, node of the object; the newest last.
+            nodes: how many there are now.
+            moved: by how much the numbers of all nodes with steps have grown since.
+        """
+        relations = dict.fromkeys((*self.relations, *(relation for _, relation, _ in facts)))
+        places = {relation: place for place, relation in enumerate(relations)}
+        said = int(self.newest.max(initial=-1)) + 1
+        forth = np.array([(s, o, 2 * places[r], n) for n, (s, r, o) in enumerate(facts, said)], np.int32).reshape(-1, 4)
+        back = forth[:, [1, 0, 2, 3]] + np.array([0, 0, 1, 0], np.int32)
+        sources = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts)) + np.int32(moved)
+        before = np.column_stack([sources, self.targets + np.int32(moved), self.kinds, self.newest])
+        again = np.isin(sources, forth[:, :2])  # only their order changes
+        steps = np.concatenate([before[~again], _ordered(np.concatenate([before[again], forth, back]))])
+        steps = steps[np.argsort(steps[:, 0], kind="stable")]
+        starts = np.searchsorted(steps[:, 0], np.arange(nodes + 1))
+        targets, kinds, newest = (np.ascontiguousarray(column) for column in steps[:, 1:].T)
+        return Ways(tuple(relations), starts, targets, kinds, newest)
+
     def _parts(self, nodes: Collection[int]) -> Iterator[tuple[int, slice]]:
         most = max(_EACH, _MOST // max(1, len(nodes)))
         for node in nodes:
@@ -72,26 +96,26 @@ def ways_of(facts: Sequence[tuple[int, str, int]], nodes: int) -> Ways:
         facts: node of the subject, folded relation, node of the object; the newest last.
         nodes: how many there are.
     """
-    places = {relation: place for place, relation in enumerate(dict.fromkeys(relation for _, relation, _ in facts))}
-    steps = np.array([(s, o, 2 * places[r]) for s, r, o in reversed(facts)], np.int32).reshape(-1, 3)
-    steps = np.concatenate([steps, steps[:, [1, 0, 2]] + np.array([0, 0, 1], np.int32)])
-    _, newest = np.unique(steps, axis=0, return_index=True)
-    steps = steps[np.sort(newest)]
-    steps = steps[np.lexsort((_rank(steps), steps[:, 0]))]
-    starts = np.searchsorted(steps[:, 0], np.arange(nodes + 1))
-    return Ways(tuple(places), starts, np.ascontiguousarray(steps[:, 1]), np.ascontiguousarray(steps[:, 2]))
+    none = np.zeros(0, np.int32)
+    return Ways((), np.zeros(1, np.int64), none, none, none).grown(facts, nodes)
 
 
-def _rank(steps: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Returns how many steps of the same kind from the same node stand before each."""
-    order = np.lexsort((steps[:, 2], steps[:, 0]))
-    grouped = steps[order][:, [0, 2]]
-    first = np.ones(len(order), bool)
-    first[1:] = (grouped[1:] != grouped[:-1]).any(axis=1)
-    places = np.arange(len(order))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = places - np.maximum.accumulate(np.where(first, places, 0))
-    return rank
+def _ordered(steps: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Returns steps (from, to, kind, newest fact), each once, and in the order in which `Ways` has them."""
+    steps = steps[np.lexsort((-steps[:, 3], steps[:, 1], steps[:, 2], steps[:, 0]))]
+    steps = steps[_begins(steps[:, :3])]
+    steps = steps[np.lexsort((-steps[:, 3], steps[:, 2], steps[:, 0]))]
+    places = np.arange(len(steps))
+    of_kind = places - np.maximum.accumulate(np.where(_begins(steps[:, [0, 2]]), places, 0))
+    found: npt.NDArray[np.int32] = steps[np.lexsort((-steps[:, 3], steps[:, 2] % 2, of_kind, steps[:, 0]))]
+    return found
+
+
+def _begins(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Returns which rows differ from those before them."""
+    begins = np.ones(len(rows), bool)
+    begins[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return begins
 
 
 def _once(nodes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
