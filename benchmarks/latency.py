@@ -85,6 +85,7 @@ class Store:
         notes: in the store.
         per_second: notes written per second, in batches, vectors ready.
         single_ms: median milliseconds of the write of one note, durable when it returns.
+        next_read_ms: median milliseconds of processor time of the read after such a write, which takes the note in.
         bytes_per_note: on disk.
         peak_mb: the most memory that the process has used until then, in megabytes.
     """
@@ -92,6 +93,7 @@ class Store:
     notes: int
     per_second: float
     single_ms: float
+    next_read_ms: float
     bytes_per_note: float
     peak_mb: float
 
@@ -205,6 +207,7 @@ def measure(notes: int, *, reads: int, console: Console) -> tuple[Store, list[Re
             for arm, forms in FORMS.items():
                 read = partial(memory.read, k=K, by=forms)
                 rows.append(timed(read, questions, notes=notes, arm=arm))
+            taken = [next_read(memory, draft, asking.question()) for draft in Writer(seed=4).notes(20)]
             size = memory.stats().bytes
         alone = full_text_alone(Path(folder) / "alone.sqlite", [draft["text"] for draft in drafts])
         rows.append(timed(alone, questions, notes=notes, arm="FTS5 alone"))
@@ -217,11 +220,20 @@ def measure(notes: int, *, reads: int, console: Console) -> tuple[Store, list[Re
         notes,
         round(notes / filled, 1),
         round(float(np.median(singles)) * 1_000, 2),
-        round(size / (notes + len(singles)), 1),
+        round(float(np.median(taken)) * 1_000, 2),
+        round(size / (notes + len(singles) + len(taken)), 1),
         round(peak, 1),
     )
     console.print(f"{notes:,} notes: {store.per_second:,.0f} notes/s in batches, one at a time {store.single_ms} ms")
     return store, rows
+
+
+def next_read(memory: Memory, draft: dict[str, str], question: str) -> float:
+    """Writes a note; returns the seconds of processor time of the next read, which takes it in."""
+    memory.write_many([draft])
+    begun = time.process_time()
+    memory.read(question, k=K)
+    return time.process_time() - begun
 
 
 @click.command(help=(__doc__ or "").split("\n\n    ")[0])
@@ -243,11 +255,11 @@ def main(notes: tuple[int, ...], largest: bool, reads: int, json_path: Path | No
         table.add_row(f"{row.notes:,}", row.arm, *figures, style="bold" if row.arm == "Tercet" else "")
     console.print(table)
     filled = Table(title="writes", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("notes", "notes/s in batches", "one at a time, ms", "bytes per note", "peak MB"):
+    for heading in ("notes", "notes/s in batches", "one, ms", "next read, cpu ms", "bytes per note", "peak MB"):
         filled.add_column(heading, justify="right", no_wrap=True)
     for store, _ in measured:
-        written = f"{store.per_second:,.0f}", f"{store.single_ms:.1f}", f"{store.bytes_per_note:,.0f}"
-        filled.add_row(f"{store.notes:,}", *written, f"{store.peak_mb:,.0f}")
+        spent = f"{store.per_second:,.0f}", f"{store.single_ms:.1f}", f"{store.next_read_ms:.1f}"
+        filled.add_row(f"{store.notes:,}", *spent, f"{store.bytes_per_note:,.0f}", f"{store.peak_mb:,.0f}")
     console.print(filled)
     if json_path is None and not notes:
         json_path = ROOT / "benchmarks" / "results" / "latency.json"
