@@ -102,11 +102,13 @@ def _rows(connection: Connection, sql: str, nums: npt.NDArray[np.int64]) -> Iter
 
 
 def _note_fuller(fuller: dict[str, tuple[str, ...]], names: Collection[str]) -> None:
-    """Notes which of some new names are full ones, of two or three words."""
+    """Notes which of some new names are full ones, of two or three words, as far as these count."""
     for name in names:
         first, _, rest = name.partition(" ")
         if rest and not name.replace(" ", "").isdigit() and len(name.split()) <= 3:
-            fuller[first] = (*fuller.get(first, ()), name)
+            known = fuller.get(first, ())
+            if len(known) <= _ALIAS_FAN:
+                fuller[first] = (*known, name)
 
 
 def _aliases(fuller: Mapping[str, Sequence[str]], names: Mapping[str, int]) -> _Pairs:

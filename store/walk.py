@@ -38,7 +38,7 @@ class Walk:
         aliases: nodes of a first name and of a full one, shape (aliases, 2).
         ways: where sure facts lead.
         stated: weights of the edges but for the aliases.
-        fuller: first word -> the full names that begin with it.
+        fuller: first word -> the full names that begin with it, no more than are needed to see that they are too many.
         whole: whether no fact was left out because no note mentions what it is about.
     """
 
