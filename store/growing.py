@@ -51,6 +51,7 @@ def grown(walk: Walk, nums: npt.NDArray[np.int64], merged: Mapping[str, str], co
     more, first = len(nums), len(walk.nums) + len(nums)  # the node of the first name
     names = {name: node + more for name, node in walk.names.items()}
     surfaces, labels, fuller = walk.surfaces.copy(), walk.labels.copy(), walk.fuller.copy()
+    firsts: set[str] = set()  # words at which new names begin
     mentioning: list[int] = []
     mentioned: list[int] = []
     for num, name, surface in _rows(connection, _MENTIONS, nums):
@@ -59,6 +60,7 @@ def grown(walk: Walk, nums: npt.NDArray[np.int64], merged: Mapping[str, str], co
             names.update(dict.fromkeys(every, first + len(surfaces)))
             surfaces.append(merged.get(name, surface))
             _note_fuller(fuller, every)
+            firsts.update(other for one in every for other in every_name(merged, one.partition(" ")[0]))
         mentioning.append(num)
         mentioned.append(names[name])
     between: list[tuple[int, int]] = []
@@ -77,10 +79,14 @@ def grown(walk: Walk, nums: npt.NDArray[np.int64], merged: Mapping[str, str], co
     size = first + len(surfaces)
     places = len(walk.nums) + np.searchsorted(nums, np.array(mentioning, np.int64))
     mentions = np.column_stack([places, np.array(mentioned, np.int64)])
-    stated = _moved(walk.stated, len(walk.nums), more, size)
-    stated = stated + _edges(mentions, _MENTION, size) + _edges(_pairs(between), _FACT, size)
-    aliases = _aliases(fuller, names)
-    weights = stated + _edges(aliases, _ALIAS, size) if len(aliases) else stated
+    pairs = np.concatenate([mentions, _pairs(between)])
+    new = _edges(pairs, np.repeat([_MENTION, _FACT], [len(mentions), len(between)]), size)
+    stated = _moved(walk.stated, len(walk.nums), more, size) + new
+    aliases = walk.aliases + more
+    same = np.isin(aliases[:, 0], [names[name] for name in firsts if name in names], invert=True)
+    aliases = np.concatenate([aliases[same], _aliases(firsts, fuller, names)])
+    aliases = aliases[np.lexsort(aliases.T)]
+    weights = stated + _edges(aliases, np.full(len(aliases), _ALIAS), size) if len(aliases) else stated
     return Walk(
         nums=np.append(walk.nums, nums),
         names=names,
@@ -111,28 +117,26 @@ def _note_fuller(fuller: dict[str, tuple[str, ...]], names: Collection[str]) -> 
                 fuller[first] = (*known, name)
 
 
-def _aliases(fuller: Mapping[str, Sequence[str]], names: Mapping[str, int]) -> _Pairs:
+def _aliases(firsts: Collection[str], fuller: Mapping[str, Sequence[str]], names: Mapping[str, int]) -> _Pairs:
     """Returns the nodes of (one word, full name that begins with it): "lena", "lena hartmann"; an edge, not a merge."""
-    return _pairs(
-        [
-            (names[first], names[full])
-            for first, fulls in fuller.items()
-            if first in names and len(first) > 2 and not first.isdigit() and len(fulls) <= _ALIAS_FAN
-            for full in fulls
-            if names[first] != names[full]
-        ]
-    )
+    fans = [
+        (first, fuller[first])
+        for first in firsts
+        if first in names and first in fuller and len(first) > 2 and not first.isdigit()
+    ]
+    fans = [(first, fulls) for first, fulls in fans if len(fulls) <= _ALIAS_FAN]
+    nodes = [(names[first], names[full]) for first, fulls in fans for full in fulls]
+    return _pairs([(one, other) for one, other in nodes if one != other])
 
 
 def _pairs(nodes: Sequence[tuple[int, int]]) -> _Pairs:
     return np.array(nodes, np.int64).reshape(-1, 2)
 
 
-def _edges(pairs: _Pairs, weight: float, size: int) -> csr_array:
-    """Returns edges both ways; those that come more than once weigh as much more."""
+def _edges(pairs: _Pairs, weights: npt.NDArray[np.float64], size: int) -> csr_array:
+    """Returns edges both ways; those that come more than once weigh what they weigh together."""
     ends = np.concatenate([pairs, pairs[:, ::-1]])
-    values = np.full(len(ends), weight)
-    return coo_array((values, (ends[:, 0], ends[:, 1])), shape=(size, size)).tocsr()
+    return coo_array((np.append(weights, weights), (ends[:, 0], ends[:, 1])), shape=(size, size)).tocsr()
 
 
 def _moved(edges: csr_array, notes: int, more: int, size: int) -> csr_array:
