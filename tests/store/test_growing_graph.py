@@ -193,7 +193,7 @@ def test_whatever_is_done_for_long_a_graph_is_as_if_made_anew() -> None:
     run_state_machine_as_test(Growing, settings=chosen)
 
 
-def test_weights_are_what_the_tables_say(memory: Memories) -> None:
+def test_weights_and_labels_are_what_the_tables_say(memory: Memories) -> None:
     """The sums of one for a mention, two for a fact, 1.6 for a first name, and nothing else."""
     ada, random = memory("ada"), Random(3)
     for _ in range(40):
@@ -208,6 +208,13 @@ def test_weights_are_what_the_tables_say(memory: Memories) -> None:
             expected[place[num], walk.names[name]] += 1
         for s, o in rows(connection, "SELECT s, o FROM triplet WHERE s <> o"):
             expected[walk.names[s], walk.names[o]] += 2
+        told: dict[tuple[int, int], str] = {}
+        for s, relation, o in rows(connection, "SELECT s, relation, o FROM triplet WHERE s <> o ORDER BY note, num"):
+            if (walk.names[s], walk.names[o]) not in told:
+                told[walk.names[s], walk.names[o]] = relation
+                told[walk.names[o], walk.names[s]] = relation if relation == "alias" else f"← {relation}"
+    assert {pair: walk.label(*pair) for pair in told} == told
+    assert 2 * len(walk.labels) == len(told)
     expected[walk.names["ben"], walk.names["ben okafor"]] += 1.6  # four are called Lena: too many
     both: dict[tuple[int, int], float] = defaultdict(float)
     for (one, other), weight in expected.items():
