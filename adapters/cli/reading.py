@@ -63,6 +63,8 @@ def read(
 
     The best comes first. A QUESTION of - is read from standard input.
     """
+    from rich.text import Text
+
     from ...sdk.reading import FORMS
 
     moment, asked = inputs.known(known_at), inputs.text_of(question)
@@ -86,6 +88,10 @@ def read(
         click.echo(block, nl=bool(block))
     elif recall:
         show(recall_table(recall))
+        for answer in recall.answers[:1]:
+            show(
+                Text.assemble("the facts lead to ", (one_line(answer.name), "bold"), f"  {one_line(str(answer.path))}")
+            )
     else:
         say("nothing fits")
 

@@ -58,6 +58,7 @@ def test_read_shows_the_way_through_the_graph(cli: Run) -> None:
     cli("write", "It is by the sea.", "--fact", "Saltmarsh Bakery|located in|Whitby")
     shown = cli("read", "In which town does Theo's sister work?").stdout
     assert "Theo ←sister of— Lena —works at→ Saltmarsh Bakery\n" in shown
+    assert shown.splitlines()[-1].startswith("the facts lead to Saltmarsh Bakery  Theo ←sister of— Lena")
     found = json.loads(cli("read", "In which town does Theo's sister work?", "--json").stdout)
     assert found[2]["path"] == ["Theo", "← sister of", "Lena", "works at", "Saltmarsh Bakery"]
 
