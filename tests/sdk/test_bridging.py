@@ -17,7 +17,7 @@ STATION, AIRPORT = "the station Wilm broadcasts from Wilmington", "airport of Wi
 HUB = 25  # notes with one name, more than say anything of each other
 
 
-class Phrases(PatternExtractor):
+class Phrases(PatternExtractor):  # type: ignore[misc]
     """Names in lower case and numbers too, as an extractor of facts has them."""
 
     def entities(self, note: Note) -> list[str]:
