@@ -12,6 +12,7 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -135,10 +136,17 @@ class Walk:
         """Returns the name of a node as written, or as names that are one are shown."""
         return self.surfaces[node - len(self.nums)]
 
+    def beside(self, node: int) -> npt.NDArray[np.integer[Any]]:
+        """Returns the nodes next to one: of a note the names in it, of a name the notes and then other names."""
+        return self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]]
+
+    def mentioning(self, name: int) -> npt.NDArray[np.integer[Any]]:
+        """Returns the nodes of the notes that mention a name."""
+        return self.beside(name)[: self.told_in[name]]
+
     def also(self, node: int) -> list[int]:
         """Returns the nodes of the full names that a first name may stand for, or of the first name in a full one."""
-        near = self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]].tolist()
-        return [other for other in near if self.labels.get((node, other)) == "alias"]
+        return [other for other in self.beside(node).tolist() if self.labels.get((node, other)) == "alias"]
 
     def _beyond(
         self, level: npt.NDArray[np.int64], met: npt.NDArray[np.bool_]
