@@ -21,6 +21,7 @@ from ..store.store import Store
 from ..store.triplets import best_of_each
 from .arranging import diverse, reranked
 from .asked_time import asked_of, of_that_time, united
+from .bridging import bridged
 from .chains import Answer, answers, on_the_way
 from .dialogue_rank import in_sessions, later_first, smoothed, spoken, wordiness
 
@@ -34,6 +35,7 @@ _FACTS = 3  # best facts that seed the graph
 _LINK = 1.0  # weight of a name in the question beside the best fact
 _ALONE = 0.2  # what a note that only the links lead to counts, beside one that words and vectors find too
 _GRAPH_OF_TURNS = 0.2  # adjacency says more in a dialogue than links
+_BRIDGE = 0.3  # what a note gains that shares a rare name with the best, before its own nearness
 _CHAIN = 2.0  # what the note gains that states the last fact of the chain a question describes
 _TIME = 1.0  # what a note of the asked time gains: as much as all else can give (docs/time.md)
 _TIME_OF_TURNS = 0.5  # in a dialogue the date is that of the session, and says less
@@ -124,6 +126,11 @@ def rank(
         hits["graph"] = store.graph.search(replace(cue, prior=_of_best(prior), seeds=seeds), _DEPTH, among)
         votes["graph"] = min_max(hits["graph"])
     final = _final(prior, hits.get("graph", []), votes, turns, question, dialogue=dialogue)
+    shared: dict[int, tuple[float, str]] = {}
+    if "graph" in by and vector is not None and not dialogue:
+        shared = bridged(store, store.graph.walk(among), final, names, vector)
+        votes["bridge"] = {num: vote for num, (vote, _) in shared.items()}
+        final = weighed([(final, 1.0), (votes["bridge"], _BRIDGE)])
     ends = answers(store, question, among, scope=scope, as_of=as_of) if {"triplets", "graph"} <= set(by) else []
     told = on_the_way(store, ends)
     if told:
@@ -135,7 +142,8 @@ def rank(
     if reranker:
         final, votes["rerank"] = reranked(store, question, final, k, reranker)
     order = diverse(store, final, k, diversity) if diversity else sorted(final, key=lambda num: (-final[num], num))[:k]
-    paths = {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
+    paths: dict[int, tuple[str, ...]] = {num: (name,) for num, (_, name) in shared.items()}
+    paths |= {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
     if "graph" in hits:
         paths |= store.graph.paths(names or seeds, order, among)
     paths |= {num: path for num, (_, path) in told.items()}

@@ -27,6 +27,7 @@ from .handle import Handle
 __all__ = ["Event", "Timeline", "timeline"]
 
 _MOST = 100_000
+_NEAR = 5  # notes of a read that may say when
 _READ = 10  # notes of a read that stand in where no note holds all words
 _SURE = 0.6  # less sure times do not date a note
 # What asks and what every verb phrase holds: no note is found or left out by it.
@@ -41,6 +42,7 @@ _CHOICE = re.compile(
 _BESIDE = re.compile(
     r"\b(?P<side>before|after|since|until) (?:the |my |our |his |her |their )?(?P<event>[^?.!,]+)", re.I
 )
+_WHEN = re.compile(r"^\W*when\b|\b(?:what|which) (?:day|date|week|month|year)\b", re.I)
 _FORMS: dict[str, list[str]] = {}
 for _form, (_base, _kind) in VERB_FORMS.items():
     _FORMS.setdefault(_base, []).append(_form)
@@ -73,11 +75,15 @@ class Timeline:
         question: as asked.
         events: what fits it.
         exact: whether every event holds all telling words of the question; else they are what a read found.
+        when: what a question for a time asks for: of the notes with all telling words, else of the five that a read
+            finds first, the first whose words name one, else the day of the best. None if nothing fits or no time is
+            asked for.
     """
 
     question: str
     events: Sequence[Event]
     exact: bool
+    when: Event | None
 
     def __len__(self) -> int:
         return len(self.events)
@@ -113,10 +119,10 @@ def timeline(
     """Returns what happened when: ordering and counting questions, without a model.
 
     "How many times did Ada run in May 2023?" gives the runs; "What came first, the move or the wedding?" those of
-    both, told apart by `Event.about`; "When did I last see Tom?" has its answer in `Timeline.last`; "What did I do
-    before the move?" looks at what lies before the first note about the move. A time in the question is resolved
-    against ``as_of``, else today. A note is one event, at the first time that its words name, else at its date; equal
-    words of one day count once.
+    both, told apart by `Event.about`; "When did Ada move?" has its answer in `Timeline.when`, "When did I last see
+    Tom?" in `Timeline.last`, if all words of it were said; "What did I do before the move?" looks at what lies before
+    the first note about the move. A time in the question is resolved against ``as_of``, else today. A note is one
+    event, at the first time that its words name, else at its date; equal words of one day count once.
 
     Args:
         memory: whose notes.
@@ -138,11 +144,20 @@ def timeline(
         )
         now = checked_moment(as_of, "as_of") or datetime.now(UTC).date().isoformat()
         events = _asked(store, words, among, now)
-    exact = bool(events)
-    if not events and any(map(str.isalnum, words)):
+    exact, asked_when = bool(events), _WHEN.search(words)
+    found: list[Event] = []
+    if asked_when or (not events and any(map(str.isalnum, words))):
         recall = memory.read(words, k=_READ, as_of=as_of, known_at=known_at, scope=scope)
-        events = [_event(found.note, "") for found in recall]
-    return Timeline(words, tuple(_ordered(events)[:limit]), exact)
+        found = [_event(one.note, "") for one in recall]
+    when = _when(events, found) if asked_when else None
+    return Timeline(words, tuple(_ordered(events or found)[:limit]), exact, when)
+
+
+def _when(events: Sequence[Event], found: Sequence[Event]) -> Event | None:
+    """Returns the event that says when: of those with every telling word, else of what a read found."""
+    exact = {event.note.id for event in events}
+    near = [event for event in found if event.note.id in exact] or list(events) or found[:_NEAR]
+    return next((event for event in near if event.said), near[0] if near else None)
 
 
 def _asked(store: Store, question: str, among: Among, now: str) -> list[Event]:

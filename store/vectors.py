@@ -7,7 +7,7 @@ another process's write is seen at the next search.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from .embeddings import Embeddings
 from .form import Among, Embedder, Hit, Vector
 from .halfvec import packed, unpacked
 from .progress import writes
-from .statements import rows
+from .statements import rows, rows_in
 
 __all__ = ["Vectors", "faiss_device"]
 
@@ -45,6 +45,13 @@ class Vectors(Embeddings):
         self._index: Any = None  # faiss has no types
         self._seen = 0  # last change whose forgetting the index has followed
         self._newest = 0  # largest number in the index
+
+    def of(self, nums: Sequence[int]) -> dict[int, Vector]:
+        """Returns the vectors of notes by number, shape (dimensions,); notes that have none are left out."""
+        with self._database.reading() as connection:
+            found = rows_in(connection, "SELECT note, vector FROM embedding WHERE note IN (?)", nums)
+        vectors = unpacked(b"".join(vector for _, vector in found)).reshape(-1, self._embedder.dimensions)
+        return {num: vector for (num, _), vector in zip(found, vectors, strict=True)}
 
     def _nearest(self, vector: Vector, k: int, among: Among) -> list[Hit]:
         with self._lock, self._followed():

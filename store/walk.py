@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +113,14 @@ class Walk:
     def surface(self, node: int) -> str:
         """Returns the name of a node as written, or as names that are one are shown."""
         return self.surfaces[node - len(self.nums)]
+
+    def beside(self, node: int) -> npt.NDArray[np.integer[Any]]:
+        """Returns the nodes next to one: of a note the names in it, of a name the notes and then other names."""
+        return self.weights.indices[self.weights.indptr[node] : self.weights.indptr[node + 1]]
+
+    def mentioning(self, name: int) -> npt.NDArray[np.integer[Any]]:
+        """Returns the nodes of the notes that mention a name."""
+        return self.beside(name)[: self.told_in[name]]
 
     def label(self, node: int, other: int) -> str:
         """Returns what the edge from a name to another stands for: a relation, with an arrow if backward, or alias."""

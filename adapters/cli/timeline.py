@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -38,22 +39,36 @@ def timeline(session: Session, question: str, limit: int, as_of: str | None, kno
     """Shows what a QUESTION is about, in order of time, and counts it.
 
     A note is counted if it holds every word of the QUESTION that tells something. Where none does, what a read finds
-    is shown in order of time, uncounted. A QUESTION of - is read from standard input.
+    is shown in order of time, uncounted. Where it asks when, the time of what fits best is told. A QUESTION of - is
+    read from standard input.
     """
     moment, asked = inputs.known(known_at), inputs.text_of(question)
     with session.open() as memory, waiting("reading"):
         found = memory.timeline(asked, as_of=as_of, known_at=moment)
     if session.as_json:
         session.answer(
-            {"count": found.count, "exact": found.exact, "events": [_values(event) for event in found.events[:limit]]}
+            {
+                "count": found.count,
+                "exact": found.exact,
+                "when": _values(found.when) if found.when else None,
+                "events": [_values(event) for event in found.events[:limit]],
+            }
         )
         return
     if not found.events:
         say("nothing fits")
         return
     show(table("date", "said", "speaker", "memory", rows=[_row(event) for event in found.events[:limit]]))
+    if found.when and found.when.since:
+        show(f"best fit: {_days(found.when)}")
     more = f", the earliest {limit} shown" if len(found) > limit else ""
     say(f"{found.count:,} times{more}" if found.exact else "no note holds all words of the question: nothing counted")
+
+
+def _days(event: Event) -> str:
+    """Returns the days of an event: one, or the first and the last."""
+    first, last = date.fromisoformat(event.since), date.fromisoformat(event.until) - timedelta(1)
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _values(event: Event) -> dict[str, object]:

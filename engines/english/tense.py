@@ -16,6 +16,9 @@ _FUTURE = re.compile(
     r"|let['’]?s|invited|would like|want to|need to|have to|(?:am|is|are|['’](?:m|re|s)) (?:\w+ly )?\w{2,}ing)\b",
     re.IGNORECASE,
 )
+_PASSIVE = re.compile(
+    r"\b(?:be|being|get|getting) (?:\w+ly )?$", re.IGNORECASE
+)  # "married" in "getting married" is not past
 _WORD = re.compile(r"\b[^\W\d_]+\b")
 _PAST = frozenset(("was", "were", "had", "did", "been", "ago", "yesterday", "back"))
 
@@ -48,7 +51,9 @@ def _cues(part: str) -> list[tuple[int, int, int]]:
     past = [
         (found.start(), found.end(), -1)
         for found in _WORD.finditer(part)
-        if _is_past(found.group().lower()) and not any(a <= found.start() < b for a, b, _ in future)
+        if _is_past(found.group().lower())
+        and not any(a <= found.start() < b for a, b, _ in future)
+        and not _PASSIVE.search(part, 0, found.start())
     ]
     return future + past
 

@@ -118,3 +118,21 @@ def test_timelineqas_counting_questions(data: Path, tmp_path: Path) -> None:
                     asked += 1
     assert asked == 28
     assert right >= 17
+
+
+@pytest.mark.parametrize(
+    ("question", "since"),
+    [
+        ("When did Ada first run by the river?", "2023-05-02"),
+        ("In which year was the wedding?", "2022-01-01"),
+        ("When did Ada paint a sunrise?", "2023-03-15"),
+        ("How often did Ada run?", None),
+    ],
+)
+def test_a_question_for_a_time_gets_that_of_what_fits_best(ada: Memory, question: str, since: str | None) -> None:
+    when = ada.timeline(question).when
+    assert (when.since if when else None) == since
+
+
+def test_when_is_unknown_where_nothing_fits(tmp_path: Path) -> None:
+    assert Memory(tmp_path / "empty.tercet", scope="ada", embedder=None).timeline("When did Ada move?").when is None
