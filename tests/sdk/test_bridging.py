@@ -1,5 +1,7 @@
 """Notes that share a rare name with the best ones are found, and say by which name."""
 
+from typing import Any
+
 import pytest
 from factories import HashEmbedder, Memories, PatternExtractor  # type: ignore[import-not-found]
 
@@ -7,10 +9,11 @@ from tercet import Memory
 from tercet.sdk.bridging import bridged
 from tercet.sdk.links import links
 from tercet.sdk.recall import Recall
-from tercet.store.form import Among, Embedder, Extractor
-from tercet.store.graph import Graph, Walk
+from tercet.store.form import Embedder, Extractor
+from tercet.store.growing import grown
 from tercet.store.note import Note
 from tercet.store.selection import Filter
+from tercet.store.walk import Walk
 
 QUESTION = "Which airport has the city of the station Wilm?"
 STATION, AIRPORT = "the station Wilm broadcasts from Wilmington", "airport of Wilmington"
@@ -116,13 +119,12 @@ def test_no_name_leads_to_what_a_read_may_not_return(memory: Memories, stations:
 
 def test_a_read_makes_no_graph_that_it_would_not_make_anyway(stations: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Walk] = []
-    build = Graph._build
 
-    def counted(graph: Graph, among: Among) -> Walk:
-        made.append(build(graph, among))
+    def counted(*given: Any) -> Walk:  # noqa: ANN401
+        made.append(grown(*given))
         return made[-1]
 
-    monkeypatch.setattr(Graph, "_build", counted)
+    monkeypatch.setattr("tercet.store.graph.grown", counted)
     stations.write("one more")
     stations.read(QUESTION, by=("words", "vectors"))
     assert made == []
