@@ -101,7 +101,7 @@ def answered(transcript: Transcript, embedder: Remembering, model: MiniLM) -> di
             found = [turns[one.note.source] for one in memory.read(question.text, k=_TEN)]
             when = memory.timeline(question.text).when
             answers = {
-                TERCET: when and (date.fromisoformat(when.since), date.fromisoformat(when.until)),
+                TERCET: (date.fromisoformat(when.since), date.fromisoformat(when.until)) if when else None,
                 **{name: chosen([turns[id] for id in read(question.text, _NEAR)]) for name, read in peers.items()},
                 "the date of Tercet's best turn": day_of(str(found[0]["happened"])),
             }

@@ -39,5 +39,5 @@ def test_questions_whose_answer_is_no_time_are_left_out() -> None:
         Question("What did she eat on 7 May?", "7 May 2023", ("1",), 4),
         Question("When did she go?", "7 May 2023", ("9",), 2),
     ]
-    transcript = Transcript("D", turns, asked)
+    transcript = Transcript("D", tuple(turns), tuple(asked))
     assert expected_of(transcript) == [(asked[0], named("7 May 2023", "2023-05-08"))]
