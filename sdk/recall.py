@@ -30,7 +30,9 @@ class Why:
     """Why a memory came.
 
     Attributes:
-        votes: form -> its score for this note, 0..1 within this read; forms that did not find it are missing.
+        votes: form -> its score for this note, 0..1 within this read; forms that did not find it are missing. Beside
+            the forms vote the asked "time", "facts" that answer the question, a "bridge" (a rare name shared with one
+            of the best notes), and a reranker ("rerank").
         path: the way through the graph that led to it, names and relations in turn; empty if none did.
     """
 
