@@ -189,7 +189,7 @@ def test_whatever_is_done_a_graph_is_as_if_made_anew() -> None:
 
 @pytest.mark.slow
 def test_whatever_is_done_for_long_a_graph_is_as_if_made_anew() -> None:
-    chosen = settings(max_examples=150, stateful_step_count=60)
+    chosen = settings(max_examples=40, stateful_step_count=50)
     run_state_machine_as_test(Growing, settings=chosen)
 
 
