@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_array, csr_array
 
-from tercet.store import graph
+from tercet.store import walk
 from tercet.store.forward_push import pushed_pagerank
 from tercet.store.pagerank import personalized_pagerank
 
@@ -80,7 +80,7 @@ def test_a_large_graph_is_walked_near_its_seeds_and_ranks_the_same(
         return [(found.note.text, found.score) for found in ada.read("Whom does Ada know?", k=20, by=["graph"])]
 
     whole = ranked()
-    monkeypatch.setattr(graph, "_LOCALLY", 0)
+    monkeypatch.setattr(walk, "_LOCALLY", 0)
     monkeypatch.setattr(graph, "personalized_pagerank", None)
     local = ranked()
     assert [text for text, _ in local] == [text for text, _ in whole]
