@@ -81,7 +81,7 @@ def test_a_large_graph_is_walked_near_its_seeds_and_ranks_the_same(
 
     whole = ranked()
     monkeypatch.setattr(walk, "_LOCALLY", 0)
-    monkeypatch.setattr(graph, "personalized_pagerank", None)
+    monkeypatch.setattr(walk, "personalized_pagerank", None)
     local = ranked()
     assert [text for text, _ in local] == [text for text, _ in whole]
     assert [score for _, score in local] == pytest.approx([score for _, score in whole], abs=1e-3)
