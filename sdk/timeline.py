@@ -43,6 +43,9 @@ _BESIDE = re.compile(
     r"\b(?P<side>before|after|since|until) (?:the |my |our |his |her |their )?(?P<event>[^?.!,]+)", re.I
 )
 _WHEN = re.compile(r"^\W*when\b|\b(?:what|which) (?:day|date|week|month|year)\b", re.I)
+_LAST, _FIRST = (
+    re.compile(rf"\b(?:{words})\b", re.I) for words in ("last|latest|most recent(?:ly)?", "first|earliest")
+)
 _FORMS: dict[str, list[str]] = {}
 for _form, (_base, _kind) in VERB_FORMS.items():
     _FORMS.setdefault(_base, []).append(_form)
@@ -76,8 +79,8 @@ class Timeline:
         events: what fits it.
         exact: whether every event holds all telling words of the question; else they are what a read found.
         when: what a question for a time asks for: of the notes with all telling words, else of the five that a read
-            finds first, the first whose words name one, else the day of the best. None if nothing fits or no time is
-            asked for.
+            finds first, the first whose words name one, else the day of the best; asked for the first or the last time,
+            that of the notes with all telling words. None if nothing fits or no time is asked for.
     """
 
     question: str
@@ -149,12 +152,15 @@ def timeline(
     if asked_when or (not events and any(map(str.isalnum, words))):
         recall = memory.read(words, k=_READ, as_of=as_of, known_at=known_at, scope=scope)
         found = [_event(one.note, "") for one in recall]
-    when = _when(events, found) if asked_when else None
+    when = _when(words, _ordered(events), found) if asked_when else None
     return Timeline(words, tuple(_ordered(events or found)[:limit]), exact, when)
 
 
-def _when(events: Sequence[Event], found: Sequence[Event]) -> Event | None:
+def _when(question: str, events: Sequence[Event], found: Sequence[Event]) -> Event | None:
     """Returns the event that says when: of those with every telling word, else of what a read found."""
+    dated = [event for event in events if event.since]
+    if dated and (_LAST.search(question) or _FIRST.search(question)):
+        return dated[-1] if _LAST.search(question) else dated[0]
     exact = {event.note.id for event in events}
     near = [event for event in found if event.note.id in exact] or list(events) or found[:_NEAR]
     return next((event for event in near if event.said), near[0] if near else None)

@@ -48,7 +48,7 @@ class Embeddings(ABC):
         self._asked = lru_cache(_QUESTIONS)(self._vector)
         self._phrases: dict[str, Vector] = {}
         self.place = database.place
-        in_memory.known().add(self)
+        in_memory.watch(self)
 
     def drop(self) -> None:
         """Keeps no vectors of phrases any more, which may be words of notes."""

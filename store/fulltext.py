@@ -53,7 +53,7 @@ class FullText:
         self._tokenizer = Tokenizer(len(index.columns))
         self.begin_anew()
         forks.known().add(self)
-        in_memory.known().add(self)
+        in_memory.watch(self)
         self.place = database.place
         self._name = name = index.name
         listed = ", ".join(index.columns)

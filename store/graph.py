@@ -75,7 +75,7 @@ class Graph:
         self._extractor = extractor
         self._kept: list[_Kept] = []
         self.place = database.place
-        in_memory.known().add(self)
+        in_memory.watch(self)
 
     def drop(self) -> None:
         """Keeps no graph, nor what another thread is still making."""

@@ -6,7 +6,7 @@ import weakref
 from functools import cache
 from typing import Protocol
 
-__all__ = ["Keeping", "drop", "known"]
+__all__ = ["Keeping", "drop", "watch"]
 
 
 class Keeping(Protocol):
@@ -23,13 +23,18 @@ class Keeping(Protocol):
 
 
 @cache
-def known() -> weakref.WeakSet[Keeping]:
-    """Returns the set to which everything belongs that keeps words or names."""
-    return weakref.WeakSet()
+def _known() -> weakref.WeakValueDictionary[int, Keeping]:
+    return weakref.WeakValueDictionary()
+
+
+def watch(one: Keeping) -> None:
+    """Has something that keeps words or names drop them whenever notes of its store are forgotten."""
+    _known()[id(one)] = one
 
 
 def drop(place: str) -> None:
-    """Has all handles of this process on one store drop what they keep."""
-    for one in list(known()):
-        if one.place == place:
+    """Has all handles of this process on one store drop what they keep; other threads may open more meanwhile."""
+    for ref in _known().valuerefs():  # a copy, made at once: a set would not let itself be gone through while it grows
+        one = ref()
+        if one is not None and one.place == place:
             one.drop()

@@ -123,7 +123,8 @@ def test_timelineqas_counting_questions(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "since"),
     [
-        ("When did Ada first run by the river?", "2023-05-02"),
+        ("When did Ada first run?", "2023-05-02"),
+        ("When did Ada last run?", "2023-05-29"),
         ("In which year was the wedding?", "2022-01-01"),
         ("When did Ada paint a sunrise?", "2023-03-15"),
         ("How often did Ada run?", None),

@@ -1,8 +1,12 @@
 """What was forgotten is in none of the things that the handles of this process keep in memory."""
 
+import sys
+import threading
 from collections.abc import Iterator
 
 from factories import Memories, PatternExtractor  # type: ignore[import-not-found]
+
+from tercet.store import in_memory
 
 SECRET = "qwortholm"
 
@@ -44,3 +48,45 @@ def test_a_forget_leaves_no_word_in_memory(memory: Memories) -> None:
     one.forget(secret.id, erase=True)
     assert not holds(one._store)
     assert not holds(other._store)
+
+
+class Kept:
+    """Something that keeps words of a store."""
+
+    place = "here"
+
+    def __init__(self) -> None:
+        self.words = [SECRET]
+
+    def drop(self) -> None:
+        self.words.clear()
+
+
+def test_all_is_dropped_while_other_threads_open_more() -> None:
+    interval = sys.getswitchinterval()
+    stop = threading.Event()
+
+    def opens() -> None:
+        some: list[Kept] = []
+        while not stop.is_set():
+            some = [*some[-100:], Kept()]
+            in_memory.watch(some[-1])
+
+    threads = [threading.Thread(target=opens) for _ in range(2)]
+    first, others = Kept(), [Kept() for _ in range(100)]
+    for one in (*others, first):
+        in_memory.watch(one)
+    try:
+        sys.setswitchinterval(1e-6)
+        for thread in threads:
+            thread.start()
+        for _ in range(1_000):
+            first.words.append(SECRET)
+            in_memory.drop("here")
+            assert not first.words
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
+    assert not any(one.words for one in others)
