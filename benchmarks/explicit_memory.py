@@ -77,6 +77,7 @@ class Case:
         notes: in an order that says nothing.
         needs: places of the notes that hold the answer.
         world: all notes of the question's world.
+        about: what is asked about: a relation, a value.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Case:
     notes: tuple[Note, ...]
     needs: tuple[int, ...]
     world: tuple[Note, ...]
+    about: str
 
 
 def cases(count: int) -> list[Case]:
@@ -101,7 +103,8 @@ def cases(count: int) -> list[Case]:
             needs = tuple(places.index(place) for place in question.needs)
             every = tuple(map(note_of, world.notes))
             notes = tuple(every[place] for place in places)
-            found[question.kind].append(Case(question.kind, question.text, question.answer, notes, needs, every))
+            case = Case(question.kind, question.text, question.answer, notes, needs, every, question.ask[-1])
+            found[question.kind].append(case)
         seed += 1
     return [case for kind in KINDS for case in found[kind][:count]]
 
@@ -290,7 +293,10 @@ def harm(asker: Asker, asked: Sequence[Case]) -> dict[str, object]:
 
 
 def changes(asker: Asker, asked: Sequence[Case]) -> dict[str, dict[str, object]]:
-    """Returns how often a revised note changes a right answer to the new one, and a forgotten one to "I don't know"."""
+    """Returns how often a revised note changes a right answer to the new one, and a forgotten one to "I don't know".
+
+    A revision says another value of the same relation: another town where somebody lives, another name of a dog.
+    """
     results: dict[str, dict[str, object]] = {}
     for arm in ("words in the prompt", "attention, full"):
         revised, forgotten = [], []
@@ -302,7 +308,7 @@ def changes(asker: Asker, asked: Sequence[Case]) -> dict[str, dict[str, object]]
 
             if ask(case.notes) != bare(case.answer):
                 continue
-            donors = [other for other in asked if other.answer != case.answer and _alike(other, case)]
+            donors = [other for other in asked if other.answer != case.answer and other.about == case.about]
             if donors:
                 new = Random(number).choice(donors).answer
                 ask_new = [_with(note, case.answer, new) for note in case.notes]
@@ -313,11 +319,6 @@ def changes(asker: Asker, asked: Sequence[Case]) -> dict[str, dict[str, object]]
             name: figure(right) if right else None for name, right in (("revised", revised), ("forgotten", forgotten))
         }
     return results
-
-
-def _alike(one: Case, other: Case) -> bool:
-    """Returns whether two answers are of one kind, as far as their words show it."""
-    return one.answer[0].isupper() == other.answer[0].isupper() and len(one.answer.split()) == len(other.answer.split())
 
 
 def _with(note: Note, old: str, new: str) -> Note:
