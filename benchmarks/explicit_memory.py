@@ -5,8 +5,8 @@ that answer it and others of its world, five in all (a perfect recall). Arms: cl
 prompt (the very prompt of a `Dialogue`), read before the prompt as a prefix, in attention in full precision, in fewer
 bits, in the KV heads that calibration keeps, and with some of their tokens. An answer is right when its words are the
 expected ones, case and punctuation aside. Then: Tercet's own recall in front; more notes that have nothing to do with
-the question, in attention; what irrelevant memories change about answers from the prompt; a note revised, a note
-forgotten. Where a recall is in front, memories are as loud as it says that they fit (`Recall.bias`, what a `Dialogue`
+the question, in attention; what irrelevant memories change about answers from the prompt; a note that `Memory` revises
+or forgets. Where a recall is in front, memories are as loud as it says that they fit (`Recall.bias`, what a `Dialogue`
 does), and, to compare, all alike.
 
     python benchmarks/explicit_memory.py [--model FOLDER] [--questions N] [--json FILE]
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -295,34 +295,39 @@ def harm(asker: Asker, asked: Sequence[Case]) -> dict[str, object]:
 def changes(asker: Asker, asked: Sequence[Case]) -> dict[str, dict[str, object]]:
     """Returns how often a revised note changes a right answer to the new one, and a forgotten one to "I don't know".
 
-    A revision says another value of the same relation: another town where somebody lives, another name of a dog.
+    The notes stand in a `Memory`, which revises and forgets, and its recall is in front. A revision says another value
+    of the same relation: another town where somebody lives, another name of a dog.
     """
-    results: dict[str, dict[str, object]] = {}
-    for arm in ("words in the prompt", "attention, full"):
-        revised, forgotten = [], []
-        for number, case in enumerate(asked):
+    arms = ("words in the prompt", "attention, by fit")
+    right: dict[str, dict[str, list[bool]]] = {arm: {"revised": [], "forgotten": []} for arm in arms}
+    for number, case in enumerate(asked):
+        donors = [other.answer for other in asked if other.answer != case.answer and other.about == case.about]
+        new = Random(number).choice(donors) if donors else None
+        with tempfile.TemporaryDirectory() as folder, Memory(Path(folder), scope="bench") as memory:
+            note = memory.write_many(map(_draft, case.notes))[case.needs[0]]
+            before = _both(asker, memory, case.question)
+            known = [arm for arm in right if before[arm] == bare(case.answer)]
+            if new is not None:
+                note = memory.revise(note.id, text=re.sub(rf"\b{re.escape(case.answer)}\b", new, note.text))
+                after = _both(asker, memory, case.question)
+                for arm in known:
+                    right[arm]["revised"].append(after[arm] == bare(new))
+            memory.forget(note.id)
+            after = _both(asker, memory, case.question)
+            for arm in known:
+                right[arm]["forgotten"].append(after[arm] == UNKNOWN)
+    return {
+        arm: {name: figure(hits) if hits else None for name, hits in changed.items()} for arm, changed in right.items()
+    }
 
-            def ask(notes: Sequence[Note], case: Case = case, arm: str = arm) -> str:
-                words, attended = (notes, ()) if arm == "words in the prompt" else ((), notes)
-                return asker.ask(case.question, words=words, attended=attended)
 
-            if ask(case.notes) != bare(case.answer):
-                continue
-            donors = [other for other in asked if other.answer != case.answer and other.about == case.about]
-            if donors:
-                new = Random(number).choice(donors).answer
-                ask_new = [_with(note, case.answer, new) for note in case.notes]
-                revised.append(ask(ask_new) == bare(new))
-            rest = [note for place, note in enumerate(case.notes) if place not in case.needs]
-            forgotten.append(ask(rest) == UNKNOWN)
-        results[arm] = {
-            name: figure(right) if right else None for name, right in (("revised", revised), ("forgotten", forgotten))
-        }
-    return results
-
-
-def _with(note: Note, old: str, new: str) -> Note:
-    return replace(note, text=re.sub(rf"\b{re.escape(old)}\b", new, note.text))
+def _both(asker: Asker, memory: Memory, question: str) -> dict[str, str]:
+    """Returns the answers from a recall in the prompt and in attention."""
+    recall = memory.read(question, k=NOTES)
+    return {
+        "words in the prompt": asker.ask(question, words=recall.notes),
+        "attention, by fit": asker.ask(question, attended=recall.notes, bias=recall.bias),
+    }
 
 
 @click.command(help=(__doc__ or "").split("\n\n    ")[0])

@@ -93,7 +93,7 @@ def test_it_runs_on_any_model(tmp_path: Path) -> None:
         assert {kind: kinds[kind]["asked"] for kind in KINDS} == dict.fromkeys(KINDS, 2)
     assert results["own_recall"]["gold recalled"]["one hop"]["asked"] == 2
     assert len(results["sparse"]) == 12
-    assert results["changes"]["attention, full"] == {"revised": None, "forgotten": None}  # it knows no answer
+    assert results["changes"]["attention, by fit"] == {"revised": None, "forgotten": None}  # it knows no answer
 
 
 def test_the_temperature_that_recalls_use_is_one_of_those_measured() -> None:
