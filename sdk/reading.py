@@ -142,7 +142,7 @@ def rank(
         final = weighed([(final, 1.0), (votes["time"], _TIME_OF_TURNS if dialogue else _TIME)])
     if reranker:
         final, votes["rerank"] = reranked(store, question, final, k, reranker)
-    order = diverse(store, final, k, diversity) if diversity else sorted(final, key=lambda num: (-final[num], num))[:k]
+    order = diverse(store, final, k, diversity) if diversity else _best(final)[:k]
     paths: dict[int, tuple[str, ...]] = {num: (name,) for num, (_, name) in shared.items()}
     paths |= _stated(store, facts, order)
     if "graph" in hits:
@@ -188,8 +188,11 @@ def weighed(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, flo
     """Returns the weighted sum of scores; a note that is missing in one counts as 0 there."""
     total: dict[int, float] = {}
     for scores, weight in parts:
-        for num, score in scores.items():
-            total[num] = total.get(num, 0.0) + weight * score
+        if total:
+            for num, score in scores.items():
+                total[num] = total.get(num, 0.0) + weight * score
+        else:
+            total = {num: weight * score for num, score in scores.items()}
     return total
 
 
@@ -218,6 +221,11 @@ def _final(
             for num in reached.keys() | fitting.keys()
         }
     return later_first(fitting, turns)
+
+
+def _best(scores: Mapping[int, float]) -> list[int]:
+    """Returns the notes, best first, of equals the first that was written."""
+    return sorted(sorted(scores), key=scores.__getitem__, reverse=True)
 
 
 def _of_best(scores: Mapping[int, float]) -> dict[int, float]:
