@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from factories import Memories  # type: ignore[import-not-found]
+from sqlalchemy import Connection
 
 from tercet.sdk import Memory
 from tercet.store import standing
@@ -37,7 +38,12 @@ def test_what_is_known_is_not_read_again(memory: Memories, monkeypatch: pytest.M
     new = ada.write(**lines(1, thread="other")[0])
     read: list[int] = []
     look_up = standing._read
-    monkeypatch.setattr(standing, "_read", lambda connection, nums: read.extend(nums) or look_up(connection, nums))
+
+    def noted(connection: Connection, nums: list[int]) -> dict[int, Turn]:
+        read.extend(nums)
+        return look_up(connection, nums)
+
+    monkeypatch.setattr(standing, "_read", noted)
     assert turns_of(ada, [*known, new.num]).keys() == {*known, new.num}
     assert read == [new.num]
 
