@@ -30,7 +30,7 @@ _LATER = 0.2  # what the last note of a story gains over its first
 
 def spoken(turns: Mapping[int, Turn], candidates: Collection[int]) -> bool:
     """Whether most of the candidates are turns that someone speaks."""
-    return 2 * sum(bool(turn.speaker) for turn in turns.values()) > len(candidates)
+    return 2 * len([1 for turn in turns.values() if turn.speaker]) > len(candidates)
 
 
 def later_first(scores: Mapping[int, float], turns: Mapping[int, Turn]) -> dict[int, float]:
@@ -54,7 +54,9 @@ def smoothed(scores: Mapping[int, float], turns: Mapping[int, Turn]) -> dict[int
         beside = _BEFORE * scores.get(turn.before, 0.0) if turn and turn.before else 0.0
         if num in after:
             beside += _AFTER * scores.get(after[num], 0.0)
-        total[num] = score + (beside if turn is None or turn.words <= _TERSE else beside * (_TERSE / turn.words))
+        if beside:
+            score += beside if turn is None or turn.words <= _TERSE else beside * (_TERSE / turn.words)
+        total[num] = score
     return total
 
 
@@ -67,24 +69,24 @@ def in_sessions(scores: Mapping[int, float], turns: Mapping[int, Turn], question
     """Returns the scores with what session, speaker and form of each turn add."""
     best: dict[tuple[str, str], float] = {}
     for num, score in scores.items():
-        if num in turns:
-            session = turns[num].session
-            if score > best.get(session, 0.0):
-                best[session] = score
+        turn = turns.get(num)
+        if turn is not None and score > best.get(turn.session, 0.0):
+            best[turn.session] = score
     asked = set(fold(question).split())
     mine = not asked.isdisjoint(_FIRST_PERSON)
     gains: dict[str, tuple[float, float]] = {}  # speaker -> for being asked about, for being a person
     total = {}
     for num, score in scores.items():
         turn = turns.get(num)
-        if turn:
-            if turn.speaker not in gains:
+        if turn is not None:
+            known = gains.get(turn.speaker)
+            if known is None:
                 speaker = fold(turn.speaker)
                 named = _SPEAKER * (not asked.isdisjoint(speaker.split()))
-                gains[turn.speaker] = named, _MINE * (mine and speaker != "assistant")
-            named, person = gains[turn.speaker]
-            score += _SESSION * best.get(turn.session, 0.0) + named
-            score += person
-            score *= _QUESTION if turn.asks else 1.0
+                known = gains[turn.speaker] = named, _MINE * (mine and speaker != "assistant")
+            score += _SESSION * best.get(turn.session, 0.0) + known[0]
+            score += known[1]
+            if turn.asks:
+                score *= _QUESTION
         total[num] = score
     return total

@@ -18,7 +18,7 @@ from ..store.names import fold
 from ..store.notes import Turn
 from ..store.shown import shown
 from ..store.store import Store
-from ..store.triplets import best_of_each
+from ..store.triplets import Matched
 from .arranging import diverse, reranked
 from .asked_time import asked_of, of_that_time, united
 from .bridging import bridged
@@ -32,6 +32,7 @@ _DEPTH = 200  # candidates of each form
 _VECTORS = 2.0  # weight of vectors beside words
 _VECTORS_OF_TURNS = 0.5  # a terse turn out of its dialogue says too little for its vector to count as much
 _FACTS = 3  # best facts that seed the graph
+_FIRST = 12  # triplets among which these mostly are
 _LINK = 1.0  # weight of a name in the question beside the best fact
 _ALONE = 0.2  # what a note that only the links lead to counts, beside one that words and vectors find too
 _GRAPH_OF_TURNS = 0.2  # adjacency says more in a dialogue than links
@@ -97,7 +98,7 @@ def rank(
     confidence = None
     cue = Cue(question, vector)
     names: list[str] = []
-    facts: list[Hit] = []
+    facts: list[Matched] = []
     seeds: dict[str, float] = {}
     hits: dict[str, list[Hit]] = {}
     within: set[int] = set()
@@ -117,12 +118,12 @@ def rank(
     weight = _VECTORS_OF_TURNS * wordiness(turns) if dialogue else _VECTORS
     prior = weighed([(votes.get("words", {}), 1.0), (votes.get("vectors", {}), weight)])
     if "triplets" in by:
-        facts = store.triplets.matching(cue, _DEPTH, among)
-        hits["triplets"] = best_of_each(facts)
+        facts = store.triplets.best(cue, _DEPTH, among)
+        hits["triplets"] = _of_notes(facts)
         votes["triplets"] = min_max(hits["triplets"])
     if "graph" in by:
         names = store.graph.linked(question, among)
-        seeds = _seeds(facts, names, prior)
+        seeds = _seeds(_likely_facts(store, facts, prior), names)
         hits["graph"] = store.graph.search(replace(cue, prior=_of_best(prior), seeds=seeds), _DEPTH, among)
         votes["graph"] = min_max(hits["graph"])
     final = _final(prior, hits.get("graph", []), votes, turns, question, dialogue=dialogue)
@@ -141,9 +142,9 @@ def rank(
         final = weighed([(final, 1.0), (votes["time"], _TIME_OF_TURNS if dialogue else _TIME)])
     if reranker:
         final, votes["rerank"] = reranked(store, question, final, k, reranker)
-    order = diverse(store, final, k, diversity) if diversity else sorted(final, key=lambda num: (-final[num], num))[:k]
+    order = diverse(store, final, k, diversity) if diversity else _best(final)[:k]
     paths: dict[int, tuple[str, ...]] = {num: (name,) for num, (_, name) in shared.items()}
-    paths |= {hit.num: hit.path for hit in hits.get("triplets", []) if hit.path}
+    paths |= _stated(store, facts, order)
     if "graph" in hits:
         paths |= store.graph.paths(names or seeds, order, among)
     paths |= {num: path for num, (_, path) in told.items()}
@@ -187,8 +188,11 @@ def weighed(parts: Sequence[tuple[Mapping[int, float], float]]) -> dict[int, flo
     """Returns the weighted sum of scores; a note that is missing in one counts as 0 there."""
     total: dict[int, float] = {}
     for scores, weight in parts:
-        for num, score in scores.items():
-            total[num] = total.get(num, 0.0) + weight * score
+        if total:
+            for num, score in scores.items():
+                total[num] = total.get(num, 0.0) + weight * score
+        else:
+            total = {num: weight * score for num, score in scores.items()}
     return total
 
 
@@ -219,29 +223,76 @@ def _final(
     return later_first(fitting, turns)
 
 
+def _best(scores: Mapping[int, float]) -> list[int]:
+    """Returns the notes, best first, of equals the first that was written."""
+    return sorted(sorted(scores), key=scores.__getitem__, reverse=True)
+
+
 def _of_best(scores: Mapping[int, float]) -> dict[int, float]:
     """Returns the scores as shares of the best one."""
     best = max(scores.values(), default=0.0) or 1.0
     return {num: score / best for num, score in scores.items()}
 
 
-def _seeds(facts: Sequence[Hit], names: Sequence[str], prior: Mapping[int, float]) -> dict[str, float]:
-    """Returns what seeds the graph: the names in the question, and both ends of the best facts.
+def _of_notes(facts: Sequence[Matched]) -> list[Hit]:
+    """Returns each note with the score of the best of its facts, the first."""
+    best: dict[int, float] = {}
+    for _, num, score in facts:
+        best.setdefault(num, score)
+    return [Hit(num, score) for num, score in best.items()]
+
+
+def _stated(store: Store, facts: Sequence[Matched], nums: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Returns of some notes the best of the facts that match: subject, relation, object."""
+    shown, best = set(nums), dict[int, int]()
+    for fact, num, _ in facts:
+        if num in shown:
+            best.setdefault(num, fact)
+    told = store.triplets.told(list(best.values())) if best else {}
+    return {num: told[fact] for num, fact in best.items()}
+
+
+def _likely_facts(
+    store: Store, facts: Sequence[Matched], prior: Mapping[int, float]
+) -> list[tuple[tuple[str, ...], float]]:
+    """Returns the best three facts, folded, each with how well it fits.
 
     A short fact says too little of what it is about: it counts as much as its note fits the question, which makes
-    the vector of the note stand in for one of the fact (docs/recall.md).
+    the vector of the note stand in for one of the fact (docs/recall.md). Only of the first few the words are read,
+    unless equals among them leave open which three are meant.
     """
+    if not facts:
+        return []
+    low, high = facts[-1][2], facts[0][2]
+    width = high - low
+    own = [(score - low) / width if high > low else 1.0 for _, _, score in facts]
+    fits = [fit * prior.get(num, 0.0) for fit, (_, num, _) in zip(own, facts, strict=True)] if prior else own
+    least = sorted(fits, reverse=True)[:_FIRST][-1]
+    every = [(num, fit) for (num, _, _), fit in zip(facts, fits, strict=True)]
+    first = [(num, fit) for num, fit in every if fit >= least]
+    chosen = _best_facts(store, first)
+    values = {fit for _, fit in chosen}
+    if len(first) < len(every) and (len(chosen) < _FACTS or len(values) < len(chosen)):
+        chosen = _best_facts(store, every)
+    return chosen[:_FACTS]
+
+
+def _best_facts(store: Store, fits: Sequence[tuple[int, float]]) -> list[tuple[tuple[str, ...], float]]:
+    """Returns the best facts and one more, of triplets and how well they fit; several notes may state one."""
+    told = store.triplets.told([num for num, _ in fits])
     best: dict[tuple[str, ...], float] = {}
-    low, high = (facts[-1].score, facts[0].score) if facts else (0.0, 0.0)
-    for hit in facts:
-        own = (hit.score - low) / (high - low) if high > low else 1.0
-        fact = tuple(map(fold, hit.path))
-        best[fact] = max(best.get(fact, 0.0), own * prior.get(hit.num, 0.0) if prior else own)
-    chosen = sorted(best.items(), key=lambda pair: -pair[1])[:_FACTS]
+    for num, fit in fits:
+        fact = tuple(map(fold, told[num]))
+        best[fact] = max(best.get(fact, 0.0), fit)
+    return sorted(best.items(), key=lambda pair: -pair[1])[: _FACTS + 1]
+
+
+def _seeds(facts: Sequence[tuple[tuple[str, ...], float]], names: Sequence[str]) -> dict[str, float]:
+    """Returns what seeds the graph: the names in the question, and both ends of the best facts."""
     seeds: dict[str, float] = {}
-    for fact, score in chosen:
+    for fact, fit in facts:
         for side in (fact[0], fact[2]):
-            seeds[side] = seeds.get(side, 0.0) + (score / chosen[0][1] if chosen[0][1] else 0.0)
+            seeds[side] = seeds.get(side, 0.0) + (fit / facts[0][1] if facts[0][1] else 0.0)
     for name in names:
         seeds[name] = seeds.get(name, 0.0) + _LINK
     return seeds

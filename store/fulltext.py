@@ -89,7 +89,7 @@ class FullText:
         In a small index, or where all words are frequent, these are all.
         """
         with self._database.reading() as connection, self._occurrences(connection) as held:
-            return _rarest({word: held.word(connection, word) for word in words})
+            return _rarest(dict(zip(words, held.words(connection, words), strict=True)))
 
     def best(self, words: Sequence[str], k: int, among: Among) -> list[tuple[int, int, float]]:
         """Returns the rows that match best, those of ``k`` of the notes that may be seen.
@@ -100,7 +100,7 @@ class FullText:
             (number of the row, of its note, score), best first; scores are positive.
         """
         with self._database.reading() as connection, self._occurrences(connection) as held:
-            every = {word: held.word(connection, word) for word in words}
+            every = dict(zip(words, held.words(connection, words), strict=True))
             rare = _rarest(every)
             nums = _seen([every[word] for word in rare], held.owners, among)
             if len(rare) < len(every) and _distinct(held.owners[nums]) < k:

@@ -123,7 +123,7 @@ class Graph:
         least = np.partition(mass, count - k)[count - k] if k < count else 0.0
         reached = np.flatnonzero((mass >= least) & (mass > 0))
         order = reached[np.lexsort((walk.nums[reached], -mass[reached]))][:k]
-        return [Hit(int(walk.nums[i]), float(mass[i])) for i in order]
+        return [Hit(num, score) for num, score in zip(walk.nums[order].tolist(), mass[order].tolist(), strict=True)]
 
     def paths(self, names: Collection[str], nums: Collection[int], among: Among) -> dict[int, tuple[str, ...]]:
         """Returns, for the notes that can be reached, the shortest way there from one of the folded names."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
@@ -24,30 +24,12 @@ from .scope import within
 from .selection import Filter
 from .shown import shown
 from .sight import Sight
+from .standing import Standing, Turn
 from .statements import insert, rows, rows_in, run_in, run_many
 
 __all__ = ["Notes", "Turn", "without"]
 
 _BATCH = 500
-_SHORT_QUESTION = 20  # words
-
-
-class Turn(NamedTuple):
-    """Where a note stands in its dialogue; a tuple, for a read makes hundreds.
-
-    Attributes:
-        before: number of the turn before it, or None.
-        session: turns of one thread with the same date and time were said together.
-        speaker: who spoke.
-        asks: whether it is a short question and little else.
-        words: how many it has.
-    """
-
-    before: int | None
-    session: tuple[str, str]
-    speaker: str
-    asks: bool
-    words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +49,7 @@ class Notes:
         self.changes = Changes(database)
         self.descent = Descent(database)
         self._sight = Sight(database)
+        self._standing = Standing(database)
 
     # reading
 
@@ -154,14 +137,7 @@ class Notes:
 
     def turns(self, nums: Collection[int]) -> dict[int, Turn]:
         """Returns where notes stand in their dialogues; notes without a thread are left out."""
-        where = "SELECT num, previous, thread, happened, speaker, text FROM note WHERE num IN (?) AND thread <> ''"
-        found: dict[int, Turn] = {}
-        with self._database.reading() as connection:
-            for num, before, thread, happened, speaker, words in rows_in(connection, where, sorted(nums)):
-                length = len(words.split())
-                asks = length <= _SHORT_QUESTION and words.rstrip().endswith("?")
-                found[num] = Turn(before, (thread, happened), speaker, asks, length)
-        return found
+        return self._standing.of(nums)
 
     def count(self, *conditions: ColumnElement[bool]) -> int:
         """Returns how many notes fit."""

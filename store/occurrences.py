@@ -6,6 +6,7 @@ what is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,14 +82,17 @@ class Occurrences:
                     self._later.setdefault(term, []).append((num, often))
             self._words = {term: word for term, word in self._words.items() if len(term) == 1}
 
-    def word(self, connection: Connection, written: str) -> Word:
-        """Returns the rows that hold a word; what a person thinks one word may be several to full text, in order."""
+    def words(self, connection: Connection, written: Sequence[str]) -> list[Word]:
+        """Returns the rows that hold words; what a person thinks one word may be several to full text, in order."""
         if len(self._terms) > _WORDS:
             self._terms.clear()
             self._forget_words()
-        term = self._terms.get(written)
-        if term is None:
-            term = self._terms[written] = tuple(self.tokenizer.phrase(written))
+        new = [word for word in written if word not in self._terms]
+        if new:
+            self._terms.update(zip(new, map(tuple, self.tokenizer.phrases(new)), strict=True))
+        return [self._word(connection, self._terms[word]) for word in written]
+
+    def _word(self, connection: Connection, term: _Term) -> Word:
         known = self._words.get(term)
         if known is None:
             known = self._words[term] = self._found(connection, term)
@@ -133,31 +137,43 @@ class Occurrences:
     def _found(self, connection: Connection, term: _Term) -> Word:
         """Reads where a word stands; of several tokens, where they stand one after the other."""
         if len(term) == 1:
-            places = self._places(connection, term[0], offset_bits=0)
-        else:
-            places = np.zeros(0, np.int64)
-            for nth, token in enumerate(term):
-                moved = self._places(connection, token, offset_bits=_OFFSET_BITS) - nth
-                places = np.intersect1d(places, moved, assume_unique=True) if nth else moved
-            places >>= _OFFSET_BITS
+            return self._rows(connection, term[0])
+        places = np.zeros(0, np.int64)
+        for nth, token in enumerate(term):
+            cases = " ".join(f"WHEN '{column}' THEN {place}" for place, column in enumerate(self.index.columns))
+            packed = f"(((doc << {_COLUMN_BITS}) + CASE col {cases} END) << {_OFFSET_BITS}) + offset"
+            moved = self._listed(connection, token, packed) - nth
+            places = np.intersect1d(places, moved, assume_unique=True) if nth else moved
+        places >>= _OFFSET_BITS
         weights = np.array(self.index.weights)[places & ((1 << _COLUMN_BITS) - 1)]
-        of_rows = places >> _COLUMN_BITS
-        starts = np.flatnonzero(np.diff(of_rows, prepend=-1))
-        often = np.add.reduceat(weights, starts) if len(starts) else weights
-        return Word(of_rows[starts].astype(np.int32), often.astype(np.float32))
+        return _of_rows(places >> _COLUMN_BITS, weights)
 
-    def _places(self, connection: Connection, token: bytes, *, offset_bits: int) -> npt.NDArray[np.int64]:
-        """Returns where a token stands, ascending: number of the row, then of the column, then of the token in it."""
+    def _rows(self, connection: Connection, token: bytes) -> Word:
+        """Reads which rows hold a token; of its column only as much as tells its weight, which takes half the time."""
+        usual, *others = sorted(set(self.index.weights), key=self.index.weights.count, reverse=True)
+        if not others:
+            rows_of = self._listed(connection, token, "doc")
+            return _of_rows(rows_of, np.full(len(rows_of), usual))
+        columns = zip(self.index.columns, self.index.weights, strict=True)
+        cases = " ".join(f"WHEN '{name}' THEN {1 + others.index(w)}" for name, w in columns if w != usual)
+        packed = self._listed(connection, token, f"(doc << {_COLUMN_BITS}) + CASE col {cases} ELSE 0 END")
+        return _of_rows(packed >> _COLUMN_BITS, np.array([usual, *others])[packed & ((1 << _COLUMN_BITS) - 1)])
+
+    def _listed(self, connection: Connection, token: bytes, packed: str) -> npt.NDArray[np.int64]:
+        """Returns a number for each place where a token stands, ascending."""
         name = self.index.name
         run(connection, f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{name}_at USING fts5vocab(main, {name}, instance)")
-        cases = " ".join(f"WHEN '{column}' THEN {place}" for place, column in enumerate(self.index.columns))
-        packed = f"(doc << {_COLUMN_BITS}) + CASE col {cases} END"
-        if offset_bits:
-            packed = f"(({packed}) << {offset_bits}) + offset"
         # one text of numbers: a driver takes much longer for as many rows
         every = f"SELECT group_concat({packed}) FROM temp.{name}_at WHERE term = CAST(? AS TEXT)"
         ((listed,),) = rows(connection, every, token)
         return np.sort(np.fromstring(listed or "", np.int64, sep=","))
+
+
+def _of_rows(nums: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> Word:
+    """Returns a word of the rows in which it stands, ascending, and the weights of its places there."""
+    starts = np.flatnonzero(np.diff(nums, prepend=-1))
+    often = np.add.reduceat(weights, starts) if len(starts) else weights
+    return Word(nums[starts].astype(np.int32), often.astype(np.float32))
 
 
 def _varints(data: bytes) -> npt.NDArray[np.int64]:

@@ -38,14 +38,19 @@ def personalized_pagerank(
         degree = np.asarray(weights.sum(axis=0), np.float64).ravel()
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
     isolated = np.flatnonzero(degree == 0)
+    seeds = np.flatnonzero(start)
+    own = start[seeds]
     rank: npt.NDArray[np.float64] = start.copy()
+    spread = np.empty_like(rank)
     # each step shrinks the error by the damping: this many steps reach the tolerance
     steps = 1 if damping <= 0 else int(np.ceil(np.log(tolerance) / np.log(min(damping, 0.999)))) + 1
     for _ in range(steps):
-        after = weights @ (rank * inverse)
+        np.multiply(rank, inverse, out=spread)
+        after = weights @ spread
         after *= damping
-        after += (damping * rank[isolated].sum() + 1 - damping) * start
-        change = np.abs(after - rank).sum()
+        after[seeds] += (damping * rank[isolated].sum() + 1 - damping) * own
+        rank -= after
+        change = np.abs(rank, out=rank).sum()
         rank = after
         if change < tolerance:
             break

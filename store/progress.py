@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 
@@ -27,6 +28,9 @@ class State(NamedTuple):
 
     seq: int
     anew: int
+
+
+_seen: WeakKeyDictionary[Connection, State] = WeakKeyDictionary()  # a connection here is one transaction, one view
 
 
 def positions(database: Database) -> dict[str, int]:
@@ -59,9 +63,12 @@ def state(connection: Connection) -> State | None:
     """Returns what a transaction sees; None inside a write: it may yet be taken back, so nothing is kept of it."""
     if writes(connection):
         return None
-    newest = "SELECT (SELECT max(seq) FROM change), (SELECT value FROM meta WHERE key = ?)"
-    ((seq, anew),) = rows(connection, newest, _ANEW)
-    return State(seq or 0, int(anew or 0))
+    known = _seen.get(connection)
+    if known is None:
+        newest = "SELECT (SELECT max(seq) FROM change), (SELECT value FROM meta WHERE key = ?)"
+        ((seq, anew),) = rows(connection, newest, _ANEW)
+        known = _seen[connection] = State(seq or 0, int(anew or 0))
+    return known
 
 
 def touched(connection: Connection, since: State, now: State) -> list[tuple[int, str]] | None:

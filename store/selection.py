@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, func, or_, select
 
@@ -11,6 +12,10 @@ from .schema import change, note
 from .scope import covers, within
 
 __all__ = ["Chosen", "Filter"]
+
+
+_of_scope = lru_cache(1_024)(within)  # to make conditions takes longer than some searches
+_CURRENT, _FREE, _HELD = note.c.retired.is_(None), note.c.held.is_(None), note.c.held.is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,9 @@ class Filter:
 
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
         """Returns the SQL conditions on table ``note``."""
-        found: list[ColumnElement[bool]] = [within(self.scope)]
+        found: list[ColumnElement[bool]] = [_of_scope(self.scope)]
         if self.known is None:
-            found.append(note.c.retired.is_(None))
-            found.append(note.c.held.is_not(None) if self.held else note.c.held.is_(None))
+            found += [_CURRENT, _HELD if self.held else _FREE]
         else:
             found.append(note.c.num <= self.known)
             found.append(or_(note.c.retired.is_(None), note.c.retired > self.known))

@@ -7,6 +7,7 @@ writers, ``secure_delete``, and one lock file around every write and every check
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -41,6 +42,7 @@ _PRAGMAS = (
 )
 _FILE = "memory.db"
 _POLL_SECONDS = 0.005  # how often a waiting writer looks; a write takes about as long
+_making = threading.Lock()
 _READER_PATIENCE = 1.0  # seconds that a checkpoint waits for readers, while it keeps other writers out
 
 
@@ -201,13 +203,27 @@ def _prepare(folder: Path) -> None:
         for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
             missing.mkdir(mode=0o700 if missing == folder else 0o777, exist_ok=True)
             sync_folder(missing.parent)  # or a power cut may take the folder away, with all that was synced in it
-        # made here, so that SQLite gives its log and its index the same mode
-        os.close(os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        _make(folder / _FILE)
     except InvalidInput:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the name
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidInput(f"{shown(str(folder))} cannot be the folder of a memory: {reason}") from error
+
+
+def _make(file: Path) -> None:
+    """Makes a file if it is not there, so that SQLite gives its log and its index the same mode.
+
+    One that is there is not opened: closing it would drop the locks of every connection that this process has to it,
+    and another process would then take the log away from under them, with what they write.
+    """
+    with _making:
+        if not file.exists():
+            with suppress(FileExistsError):  # another process was quicker
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    wrong = errno.EISDIR if file.is_dir() else 0 if os.access(file, os.R_OK | os.W_OK) else errno.EACCES
+    if wrong:
+        raise OSError(wrong, os.strerror(wrong))
 
 
 def _refuse_unsafe(folder: Path) -> None:

@@ -27,7 +27,10 @@ from .shown import shown
 from .statements import insert, numbered, nums_of, rows, rows_in, run_in
 from .words import telling
 
-__all__ = ["Triplets", "best_of_each"]
+__all__ = ["Matched", "Triplets", "best_of_each"]
+
+Matched = tuple[int, int, float]
+"""Number of a triplet, of its note, and how well it matches."""
 
 _SIDES = ("subject", "relation", "object")
 _COLUMNS = ("num", "note", *_SIDES, "s", "r", "o", "valid_from", "valid_to", "confidence", "extractor")
@@ -74,16 +77,20 @@ class Triplets:
 
     def matching(self, cue: Cue, k: int, among: Among) -> list[Hit]:
         """Returns the triplets that match best, of ``k`` notes; a note may come more than once."""
+        best = self.best(cue, k, among)
+        paths = self.told([num for num, _, _ in best])
+        return [Hit(owner, score, paths[num]) for num, owner, score in best if num in paths]
+
+    def best(self, cue: Cue, k: int, among: Among) -> list[Matched]:
+        """Returns the same without their words."""
         words = telling(cue.text)
-        if not words or k < 1:
-            return []
-        best = self.index.best(words, k, among)
+        return self.index.best(words, k, among) if words and k >= 1 else []
+
+    def told(self, nums: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Returns subject, relation and object of triplets by number, as written."""
+        sides = "SELECT num, subject, relation, object FROM triplet WHERE num IN (?)"
         with self._database.reading() as connection:
-            sides = "SELECT num, note, subject, relation, object FROM triplet WHERE num IN (?)"
-            paths = {
-                (num, owner): path for num, owner, *path in rows_in(connection, sides, [num for num, _, _ in best])
-            }
-        return [Hit(owner, score, tuple(paths[num, owner])) for num, owner, score in best if (num, owner) in paths]
+            return {num: tuple(path) for num, *path in rows_in(connection, sides, nums)}
 
     def applied(self) -> int:
         """Returns the number of the last change this form has seen."""

@@ -86,27 +86,33 @@ class Walk:
         One breadth-first search for all goals; a way has at most four steps, and a search stops after some thousand
         names, because nobody reads an explanation through a hub. Goals that were not reached are left out.
         """
-        indices, pointers = self.weights.indices, self.weights.indptr
-        wanted = {goal: indices[pointers[goal] : pointers[goal + 1]].tolist() for goal in goals}
-        level = np.array(sorted(starts), np.int64)
-        before: dict[int, int] = dict.fromkeys(level.tolist(), -1)
-        met = np.zeros(self.weights.shape[0], bool)
+        indices, pointers, first = self.weights.indices, self.weights.indptr, len(self.nums)
+        wanted = {goal: indices[pointers[goal] : pointers[goal + 1]] - first for goal in goals}
+        level = np.array(sorted(starts), np.int64) - first
+        gone_through, searched = 0, len(set(starts))
+        met = np.zeros(len(self.surfaces), bool)
         met[level] = True
-        order: dict[int, int] = {}  # in which names were gone through
+        before = np.full(len(met), -1, np.int32)
+        order = np.zeros(len(met), np.int32)  # in which names were gone through, from 1 on; 0 for the others
         found: dict[int, tuple[str, ...]] = {}
         for steps in range(_LONGEST_PATH + 1):
-            room = _SEARCHED - len(before)
+            room = _SEARCHED - searched
             if room <= 0 or not wanted or not len(level):
                 break
             new, places = self._beyond(level[:0] if steps == _LONGEST_PATH else level, met)
             gone = len(level) if len(new) < room else int(places[room - 1]) + 1
-            order.update(zip(level[:gone].tolist(), range(len(order), len(order) + gone), strict=True))
+            order[level[:gone]] = np.arange(gone_through + 1, gone_through + gone + 1)
+            gone_through += gone if steps else len(set(level[:gone].tolist()))
             new, places = new[places < gone], places[places < gone]
-            before.update(zip(new.tolist(), level[places].tolist(), strict=True))
+            before[new] = level[places]
+            searched += len(new)
             met[new] = True
-            for goal in [goal for goal, names in wanted.items() if any(name in order for name in names)]:
-                nearest = min((order[name], name) for name in wanted.pop(goal) if name in order)
-                found[goal] = self._told(before, nearest[1])
+            for goal, names in list(wanted.items()):
+                reached = names[order[names] > 0]
+                if len(reached):
+                    _, nearest = min(zip(order[reached].tolist(), reached.tolist(), strict=True))
+                    found[goal] = self._told(before, nearest)
+                    del wanted[goal]
             level = new
         return found
 
@@ -136,22 +142,30 @@ class Walk:
     def _beyond(
         self, level: npt.NDArray[np.int64], met: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Returns the names next to some that were not met yet, in order, and the place of the one each is next to."""
-        first, last = self._named[level], self.weights.indptr[level + 1]
+        """Returns the names next to some that were not met yet, in order, and the place of the one each is next to.
+
+        Names are told by their places among all names.
+        """
+        first, last = self._named[level + len(self.nums)], self.weights.indptr[level + len(self.nums) + 1]
         sizes = last - first
         ends = np.cumsum(sizes)
         edges = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - sizes), sizes)
-        others, places = self.weights.indices[edges], np.repeat(np.arange(len(level)), sizes)
+        others = self.weights.indices[edges] - len(self.nums)
+        places = np.repeat(np.arange(len(level)), sizes)
         fresh = np.flatnonzero(~met[others])
-        once = np.sort(np.unique(others[fresh], return_index=True)[1])
-        return others[fresh[once]].astype(np.int64), places[fresh[once]]
+        others, places = others[fresh], places[fresh]
+        nth = np.arange(len(others))
+        earliest = np.empty(len(met), np.int64)
+        earliest[others[::-1]] = nth[::-1]  # of one that comes more than once, the first comes last
+        once = earliest[others] == nth
+        return others[once].astype(np.int64), places[once]
 
-    def _told(self, before: dict[int, int], last: int) -> tuple[str, ...]:
-        nodes = [last]
-        while before[nodes[-1]] >= 0:
-            nodes.append(before[nodes[-1]])
-        nodes.reverse()
-        told = [self.surfaces[nodes[0] - len(self.nums)]]
-        for left, right in pairwise(nodes):
-            told += [self.label(left, right), self.surfaces[right - len(self.nums)]]
+    def _told(self, before: npt.NDArray[np.int32], last: int) -> tuple[str, ...]:
+        names = [last]
+        while before[names[-1]] >= 0:
+            names.append(int(before[names[-1]]))
+        names.reverse()
+        told = [self.surfaces[names[0]]]
+        for left, right in pairwise(names):
+            told += [self.label(left + len(self.nums), right + len(self.nums)), self.surfaces[right]]
         return tuple(told)

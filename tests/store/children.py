@@ -12,7 +12,7 @@ from power_work import Life, opened  # type: ignore[import-not-found]
 
 from tercet.store.errors import InvalidInput
 
-__all__ = ["BATCH", "counting", "following", "holding", "living", "opening", "writing"]
+__all__ = ["BATCH", "counting", "following", "holding", "living", "opening", "telling", "writing"]
 
 BATCH = 60
 
@@ -113,3 +113,9 @@ def opening(folder: Path, told: Connection) -> None:
     except Exception as error:  # noqa: BLE001  (told to the test, which fails)
         told.send(repr(error))
     sys.exit()
+
+
+def telling(folder: Path, told: Connection) -> None:
+    """Tells what another process reads: the text of every note, oldest first."""
+    with opened(folder) as memory:
+        told.send([note.text for note in reversed(memory.notes())])

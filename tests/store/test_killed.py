@@ -222,6 +222,23 @@ def test_a_store_can_be_opened_first_by_many_processes_at_once(memory: Memories)
             assert disagreements(ada._store) == []
 
 
+def test_a_second_handle_leaves_the_first_its_locks(memory: Memories) -> None:
+    folder = memory.home / "shared"
+    first, second = memory(folder=folder.name), memory(folder=folder.name)
+    first.write("before")
+    for _ in range(2):  # the last to close a database takes its log away, if it knows of nobody else
+        with child(children.opening, folder) as other:
+            assert other.recv() == "ready"
+            other.send("go")
+            assert other.recv() == "hello"
+            other.poll(20)  # until it has closed the store and is gone
+        first.write("after")
+        second.write("after")
+    with child(children.telling, folder) as other:
+        assert other.recv() == ["before", *["hello", "after", "after"] * 2]
+    assert disagreements(first._store) == []
+
+
 _FORKED = """
 import os, sys
 from pathlib import Path
