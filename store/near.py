@@ -155,6 +155,8 @@ def near(place: str, budget: int | None) -> Near:
 
 def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Returns an array that nobody can write to, since others will read it."""
+    if not array.flags.writeable:
+        return array
     fixed = array.view()
     fixed.flags.writeable = False
     return fixed

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from sqlalchemy import func, select
 
+from .arrays import laid_bytes, viewed
 from .database import Database
 from .errors import FormMismatch, StoreError
 from .form import Among, Cue, Encoder, Hit, Record
@@ -210,13 +211,10 @@ class KeysValues:
 
     def _load(self, file: str, digest: str) -> Record | None:
         """Returns a record, or None where the file is missing or not what was written."""
-        from safetensors.numpy import load
-
         data = self._files.read(file)
         if data is None or hashlib.sha256(data).hexdigest() != digest:
             return None
-        whole: Record = load(data)
-        return whole
+        return viewed(data)
 
     def _store(self, fresh: dict[int, Record], kept: Collection[int], fingerprint: str, age: int) -> None:
         """Keeps those of the records on disk that are to be kept, notes one use of the others, and copies all."""
@@ -242,14 +240,9 @@ class KeysValues:
 
     def _write(self, fresh: dict[int, Record], fingerprint: str) -> list[dict[str, object]]:
         """Keeps the bytes of records and returns the rows that name them."""
-        from safetensors.numpy import save
-
         if not fresh:
             return []
-
-        contents = [
-            save({name: np.ascontiguousarray(tensor) for name, tensor in whole.items()}) for whole in fresh.values()
-        ]
+        contents = [laid_bytes(whole) for whole in fresh.values()]
         now = aged()
         return [
             {

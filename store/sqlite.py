@@ -258,7 +258,8 @@ def _engine(file: Path, timeout: float, exclusive: Callable[[], AbstractContextM
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("tercet_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        # to the driver itself: each read begins so, and SQLAlchemy makes a result of it, which costs more than a query
+        connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...store.errors import InvalidInput
@@ -35,7 +37,7 @@ def attending(
     See `AttentionEngine.attend`; here the layers are given.
     """
     weight = _weight(bias, len(records))
-    modules = [model.get_submodule(layer.path) for layer in layers]
+    modules = [attrgetter(layer.path)(model) for layer in layers]
     read = place(model, layers, modules, records) if records else {}
     rows = tuple(read) if records else tuple(number for number, layer in enumerate(layers) if layer.remembers)
     readers = [(layers[number].shape[0], slots.heads) for number, slots in read.items()]
@@ -75,8 +77,8 @@ def attending(
         )
 
 
-def _weight(bias: Bias, count: int) -> float | tuple[float, ...]:
-    """Returns what is added to the logits of so many memories: of all, or of each.
+def _weight(bias: Bias, count: int) -> float | Tensor:
+    """Returns what is added to the logits of so many memories: of all, or of each, shape (memories, 1, 1).
 
     Raises:
         InvalidInput: it is neither ``"log_n"`` nor a number below infinity, nor one such number for each memory.
@@ -91,4 +93,4 @@ def _weight(bias: Bias, count: int) -> float | tuple[float, ...]:
         return float(bias)
     if len(each) != count:
         raise InvalidInput(f"bias has {len(each)} numbers for {count} memories; give one for each")
-    return tuple(map(float, each))
+    return torch.tensor(tuple(map(float, each)))[:, None, None]

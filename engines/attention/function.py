@@ -223,12 +223,11 @@ def _own_implementation(config: PreTrainedConfig) -> str:
 def _configs(model: PreTrainedModel) -> list[PreTrainedConfig]:
     """Returns every config object that a part of ``model`` may look its implementation up in."""
     found: dict[int, PreTrainedConfig] = {}
-    parts: dict[nn.Module, None] = {model: None}
-    level: list[nn.Module] = [model]
+    waiting: list[object] = []
+    level = [vars(model)]
     while level:  # every block asks this, and `modules` takes a millisecond on large models
-        level = [one for part in level for one in part._modules.values() if one is not None and one not in parts]
-        parts.update(dict.fromkeys(level))
-    waiting: list[object] = [vars(part).get("config") for part in parts]
+        waiting += [own["config"] for own in level if "config" in own]
+        level = [vars(one) for own in level for one in own["_modules"].values() if one is not None]
     while waiting:
         config = waiting.pop()
         if isinstance(config, PreTrainedConfig) and id(config) not in found:

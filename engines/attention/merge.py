@@ -40,7 +40,7 @@ class Reader:
         values: Tensor,
         owners: Tensor,
         places: Tensor,
-        bias: float | Sequence[float],
+        bias: float | Tensor,
         window: int | None,
         row: int,
         attention: Attention,
@@ -55,7 +55,7 @@ class Reader:
             values: shape (1, KV heads, tokens, value width).
             owners: which memory each token belongs to, ascending, shape (tokens,).
             places: position of each token, below zero, shape (tokens,), or (KV heads, tokens) where heads differ.
-            bias: added to every memory logit, or to those of each memory.
+            bias: added to every memory logit, or to those of each memory, shape (memories, 1, 1).
             window: the layer's sliding window in tokens, or None if it sees everything.
             row: the layer's row in ``attention``.
             attention: where the masses are noted.
@@ -63,7 +63,7 @@ class Reader:
             heads: which KV heads of the layer these are, if not all.
             arrival: when all of this is there; None if it is.
         """
-        self._bias: float | Tensor = bias if isinstance(bias, float) else torch.tensor(bias)[:, None, None]
+        self._bias = bias
         self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
         self._lock = Lock()  # threads may come to a block at once; one of them lays its memories out

@@ -10,6 +10,7 @@ heads are chosen once for a model, by questions whose memories are known.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +89,7 @@ class OwnKeys:
     def _largest(self, seen: Sequence[Seen], records: Sequence[Record]) -> list[Tensor]:
         """Returns for each layer the largest products, shape (heads, tokens, records); zeros where it reads none."""
         model, layers = self._engine.model, self._engine.layers
-        modules = [model.get_submodule(layer.path) for layer in layers]
+        modules = [attrgetter(layer.path)(model) for layer in layers]
         read = place(model, layers, modules, records)
         return [
             _largest(one, read[number], len(records))

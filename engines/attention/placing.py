@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +26,7 @@ __all__ = ["Slots", "place"]
 
 _AT_ONCE = 1 << 19  # numbers that are restored and rotated together: what fits into a processor's cache
 _Row = tuple[int, int]  # a layer's number, and one of its KV heads
+_Present = list[list[_Row]]  # by layer
 _Angles = dict[tuple[object, ...], Angles]
 
 
@@ -68,20 +73,31 @@ def place(
     Raises:
         EngineError: a record was made by another model.
     """
-    present = [_present(record, layers) for record in records]
-    devices = {number: _device(modules[number]) for number, layer in enumerate(layers) if layer.remembers}
+    present = _present(records, layers)
     lanes: dict[torch.device, Lane] = {}
     angles: _Angles = {}
     read: dict[int, Slots] = {}
-    for some in sorted(_alike(layers, modules, devices, records, present)):
-        rows = sorted({row for number in some for one in present for row in one[number]})
-        if rows:
-            device = devices[some[0]]
-            lane = lanes.get(device) or lanes.setdefault(device, Lane(device))
-            with lane.laying() as arrival:
-                laid = _laid(model, layers, modules[some[0]], device, rows, records, present, angles)
-            read |= _by_layer(layers, rows, laid, arrival)
+    for device, some in sorted(_alike(layers, modules, records, present), key=itemgetter(1)):
+        rows = tuple(sorted({row for number in some for one in present for row in one[number]}))
+        lane = lanes.get(device) or lanes.setdefault(device, Lane(device))
+        with lane.laying() as arrival:
+            laid = _laid(model, layers, modules[some[0]], device, rows, records, present, angles)
+        read |= _by_layer(layers, rows, laid, arrival)
     return dict(sorted(read.items()))
+
+
+class _Names(NamedTuple):
+    """Where in a record a layer stands."""
+
+    key: str
+    value: str
+    places: str
+    counts: str
+
+
+@cache
+def _names(number: int) -> _Names:
+    return _Names(*(f"layers.{number}.{part}" for part in _Names._fields))
 
 
 def _device(module: nn.Module) -> torch.device:
@@ -90,9 +106,21 @@ def _device(module: nn.Module) -> torch.device:
     )
 
 
-def _present(record: Record, layers: Sequence[Layer]) -> list[list[_Row]]:
-    """Returns, per layer, the KV heads that keep anything of a record."""
-    kept = record.get("heads")
+def _present(records: Sequence[Record], layers: Sequence[Layer]) -> list[_Present]:
+    """Returns, for each record and per layer, the KV heads that keep anything; the same list where they are alike."""
+    known: dict[tuple[tuple[int, ...], bytes] | None, _Present] = {}
+    found = []
+    for record in records:
+        kept = record.get("heads")
+        name = None if kept is None else (kept.shape, kept.tobytes())
+        rows = known.get(name)
+        if rows is None:
+            rows = known[name] = _rows(kept, layers)
+        found.append(rows)
+    return found
+
+
+def _rows(kept: npt.NDArray[np.bool_] | None, layers: Sequence[Layer]) -> _Present:
     if kept is None:
         return [[(number, head) for head in range(layer.shape[0])] for number, layer in enumerate(layers)]
     if kept.shape[0] != len(layers) or any(
@@ -103,43 +131,47 @@ def _present(record: Record, layers: Sequence[Layer]) -> list[list[_Row]]:
             f"{len(layers)} layers of {', '.join(map(str, sorted({layer.shape[0] for layer in layers})))}: it was made "
             "by another model; encode its text again"
         )
-    found: list[list[_Row]] = [[] for _ in layers]
+    found: _Present = [[] for _ in layers]
     for number, head in np.argwhere(kept).tolist():
         found[number].append((number, head))
     return found
 
 
 def _alike(
-    layers: Sequence[Layer],
-    modules: Sequence[nn.Module],
-    devices: Mapping[int, torch.device],
-    records: Sequence[Record],
-    present: Sequence[Sequence[list[_Row]]],
-) -> Iterator[list[int]]:
-    """Yields numbers of layers whose keys are of one shape in each record, rotated in one way and on one device."""
+    layers: Sequence[Layer], modules: Sequence[nn.Module], records: Sequence[Record], present: Sequence[_Present]
+) -> Iterator[tuple[torch.device, list[int]]]:
+    """Yields a device, and layers on it whose keys are of one shape in each record and rotated in one way.
+
+    Layers that remember nothing, or of which no record keeps anything, are left out.
+    """
     kinds: dict[tuple[object, ...], list[int]] = {}
-    for number, device in devices.items():
-        layer = layers[number]
-        kind = (layer.shape, layer.rotation, type(modules[number]), device, *(_kept(one, number) for one in records))
-        kinds.setdefault(kind, []).append(number)
+    devices: dict[int, torch.device] = {}
+    different = list({id(one): one for one in present}.values())
+    for number, layer in enumerate(layers):
+        if layer.remembers and any(one[number] for one in different):
+            device = devices[number] = _device(modules[number])
+            kept = [_kept(record, number) for record in records]
+            kinds.setdefault((layer.shape, layer.rotation, type(modules[number]), device, *kept), []).append(number)
     tokens = sum(record["tokens"].shape[0] for record in records)
     for numbers in kinds.values():
+        device = devices[numbers[0]]
         some: list[int] = []
         size = 0
         for number in numbers:
-            here = max(len(rows[number]) for rows in present) * tokens * max(layers[number].shape[1:])
+            here = max(len(one[number]) for one in different) * tokens * max(layers[number].shape[1:])
             if some and size + here > _AT_ONCE:
-                yield some
+                yield device, some
                 some, size = [], 0
             some.append(number)
             size += here
-        yield some
+        yield device, some
 
 
 def _kept(record: Record, number: int) -> tuple[int, bool] | None:
     """Returns how many tokens a record keeps for a layer, and whether one may stand for several."""
-    key = record.get(f"layers.{number}.key")
-    return None if key is None else (key.shape[-2], f"layers.{number}.counts" in record)
+    names = _names(number)
+    key = record.get(names.key)
+    return None if key is None else (key.shape[-2], names.counts in record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,37 +190,28 @@ def _laid(
     layers: Sequence[Layer],
     module: nn.Module,
     device: torch.device,
-    rows: Sequence[_Row],
+    rows: tuple[_Row, ...],
     records: Sequence[Record],
-    present: Sequence[Sequence[list[_Row]]],
+    present: Sequence[_Present],
     angles: _Angles,
 ) -> _Laid:
-    """Lays records out in one piece, which each of them is restored into, and rotates all of their keys at once."""
+    """Lays records out in one piece, which they are restored into, and rotates all of their keys at once."""
     numbers = sorted({number for number, _ in rows})
     layer = layers[numbers[0]]
     parts = [_part(layers, record, some, numbers) for record, some in zip(records, present, strict=True)]
-    total = sum(part.length for part in parts)
-    everywhere = all(part.rows == tuple(rows) for part in parts)
-    make = torch.empty if everywhere else torch.zeros
-    keys = make(len(rows), total, layer.shape[1], device=device)
-    values = make(len(rows), total, layer.shape[2], device=device)
-    places = np.full((len(rows) if any(part.places is not None for part in parts) else 1, total), -1)
+    lengths = [part.length for part in parts]
+    in_order = all(part.places is None for part in parts)
+    # One row of places does for all rows where they are alike.
+    places = np.full((1 if in_order else len(rows), sum(lengths)), -1)
     offsets = None
-    if not everywhere or any(part.counts is not None for part in parts):
-        offsets = np.full((len(rows), total), -np.inf, np.float32)
+    if any(part.rows != rows or part.counts is not None for part in parts):
+        offsets = np.full((len(rows), sum(lengths)), -np.inf, np.float32)
     start = 0
     for part in parts:
         stop = start + part.length
-        here = [rows.index(row) for row in part.rows]
-        whole = len(here) == len(rows)
-        at = slice(None) if whole else torch.tensor(here, device=device)
-        for slab, names in ((keys, part.keys), (values, part.values)):
-            if whole:
-                restored(part.record, names, device=device, out=slab[:, start:stop])
-            elif here:
-                slab[at, start:stop] = restored(part.record, names, device=device)
+        here = slice(None) if part.rows == rows else [rows.index(row) for row in part.rows]
         if here:
-            places[here if len(places) > 1 else 0, start:stop] = (
+            places[0 if in_order else here, start:stop] = (
                 np.arange(-part.length, 0) if part.places is None else part.places
             )
         if offsets is not None and here:
@@ -196,15 +219,40 @@ def _laid(
                 offsets[here, start:stop] = 0 if part.counts is None else np.log(part.counts, dtype=np.float32)
         start = stop
     placed = carried(places if len(places) > 1 else places[0], device)
-    in_order = all(part.places is None for part in parts)
-    lengths = tuple(part.length for part in parts) if in_order else None
+    # The keys are rotated while they are in a processor's cache, before the values push them out of it.
+    keys = _side_by_side(parts, attrgetter("keys"), rows, layer.shape[1], device)
+    keys = _turned(keys, placed, model, layer, module, tuple(lengths) if in_order else None, angles)
     return _Laid(
-        _turned(keys, placed, model, layer, module, lengths, angles),
-        values,
-        torch.from_numpy(np.repeat(np.arange(len(parts)), [part.length for part in parts])),
+        keys,
+        _side_by_side(parts, attrgetter("values"), rows, layer.shape[2], device),
+        torch.from_numpy(np.repeat(np.arange(len(parts)), lengths)),
         placed,
         None if offsets is None else carried(offsets, device),
     )
+
+
+def _side_by_side(
+    parts: Sequence[_Part],
+    names: Callable[[_Part], Sequence[str]],
+    rows: tuple[_Row, ...],
+    width: int,
+    device: torch.device,
+) -> Tensor:
+    """Returns what parts keep under such names, shape (rows, tokens of all, width); zeros where one keeps nothing."""
+    make = torch.empty if all(part.rows == rows for part in parts) else torch.zeros
+    made = make(len(rows), sum(part.length for part in parts), width, device=device)
+    start = 0
+    for _, alike in groupby(parts, lambda part: (part.rows, part.packing)):
+        some = list(alike)
+        first, records = some[0], [part.record for part in some]
+        stop = start + sum(part.length for part in some)
+        if first.rows == rows:
+            restored(records, names(first), device=device, out=made[:, start:stop])
+        elif first.rows:
+            here = torch.tensor([rows.index(row) for row in first.rows], device=device)
+            made[here, start:stop] = restored(records, names(first), device=device)
+        start = stop
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +265,7 @@ class _Part:
         length: so many tokens of each; 0 if of none.
         keys: where they stand in it.
         values: likewise.
+        packing: of both; None if there are none.
         places: of the tokens, counted from the end, shape (rows, length); None for all of them in order.
         counts: how many tokens each stands for, likewise; None for one.
     """
@@ -226,48 +275,49 @@ class _Part:
     length: int
     keys: Sequence[str]
     values: Sequence[str]
+    packing: np.dtype[np.generic] | None
     places: npt.NDArray[np.int64] | None
     counts: npt.NDArray[np.int32] | None
 
 
-def _part(layers: Sequence[Layer], record: Record, present: Sequence[list[_Row]], numbers: Sequence[int]) -> _Part:
-    kept = {number: len(present[number]) for number in numbers if present[number]}
+def _part(layers: Sequence[Layer], record: Record, present: _Present, numbers: Sequence[int]) -> _Part:
+    kept = [number for number in numbers if present[number]]
     rows = tuple(row for number in kept for row in present[number])
     if not kept:
-        return _Part(record, rows, 0, (), (), None, None)
+        return _Part(record, rows, 0, (), (), None, None, None)
     tokens, (_, key, value) = record["tokens"].shape[0], layers[numbers[0]].shape
-    keys, values = (
-        [_checked(record, number, part, count, tokens, width) for number, count in kept.items()]
-        for part, width in (("key", key), ("value", value))
-    )
-    placed = [record[name] for number in kept if (name := f"layers.{number}.places") in record]
-    counted = [record[name] for number in kept if (name := f"layers.{number}.counts") in record]
+    names = [_names(number) for number in kept]
+    placed = [record[name.places] for name in names if name.places in record]
+    counted = [record[name.counts] for name in names if name.counts in record]
+    for number, name in zip(kept, names, strict=True):
+        own = record.get(name.places)
+        length = tokens if own is None else own.shape[-1]
+        _check(record, name.key, (len(present[number]), length, key))
+        _check(record, name.value, (len(present[number]), length, value))
+    first = record[names[0].key]
     return _Part(
         record,
         rows,
-        record[keys[0]].shape[1],
-        keys,
-        values,
+        first.shape[1],
+        [name.key for name in names],
+        [name.value for name in names],
+        first.dtype,
         np.concatenate(placed).astype(np.int64) - tokens if placed else None,
         np.concatenate(counted) if counted else None,
     )
 
 
-def _checked(record: Record, number: int, part: str, rows: int, length: int, width: int) -> str:
-    """Returns where in a record a layer's keys or values stand, if they are of the shape that this model needs."""
-    name = f"layers.{number}.{part}"
-    kept, found = record.get(f"layers.{number}.places"), record.get(name)
-    wanted = (rows, length if kept is None else kept.shape[-1], width)
+def _check(record: Record, name: str, wanted: tuple[int, int, int]) -> None:
+    """Looks whether a layer's keys or values are of the shape that this model needs."""
+    found = record.get(name)
+    shape = None if found is None else found.shape
     if found is not None and found.dtype == np.uint8:  # two to a byte
-        shape: tuple[int, ...] | None = (*found.shape[:-1], 2 * found.shape[-1])
-    else:
-        shape = None if found is None else found.shape
+        shape = (*found.shape[:-1], 2 * found.shape[-1])
     if shape != wanted:
         raise EngineError(
             f"a record has {name} of shape {shape}, this model needs {wanted}: it was made by another model; "
             "encode its text again"
         )
-    return name
 
 
 def _turned(
@@ -279,7 +329,7 @@ def _turned(
     lengths: tuple[int, ...] | None,
     known: _Angles,
 ) -> Tensor:
-    """Returns keys rotated to their places, which are the same for all rows, or not.
+    """Returns keys, which may be written over, rotated to their places, which are the same for all rows, or not.
 
     Without ``lengths`` the places are not those of all tokens in order, and their angles are nobody else's.
     """
@@ -287,23 +337,32 @@ def _turned(
     if rotation is None:
         return keys
     if places.dim() > 1:
-        flat = rotation.turn(model, module, keys.reshape(1, -1, keys.shape[2]), places.reshape(-1))
+        flat = rotation.turn(model, module, keys.reshape(1, -1, keys.shape[2]), places.reshape(-1), spent=True)
         return flat.reshape(keys.shape)
     if lengths is None:
-        return rotation.turn(model, module, keys, places)
+        return rotation.turn(model, module, keys, places, spent=True)
     # All of each record's tokens, from minus their number on: so the numbers name the places.
     name = (rotation.path, rotation.layer_type, keys.device, lengths)
     angles = known.get(name)
     if angles is None:
-        angles = known[name] = rotation.angles(model, keys, places)
-    return rotation.turn(model, module, keys, places, angles=angles)
+        longest = max(lengths)
+        start = sum(lengths[: lengths.index(longest)])
+        # Every other record stands at the last of these places.
+        cos, sin = rotation.angles(model, keys, places[start : start + longest])
+        angles = known[name] = _ends(cos, lengths), _ends(sin, lengths)
+    return rotation.turn(model, module, keys, places, angles=angles, spent=True)
+
+
+def _ends(angles: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Returns the last so many angles for each of ``lengths``, side by side."""
+    return torch.cat([angles[:, angles.shape[1] - length :] for length in lengths], 1)
 
 
 def _by_layer(layers: Sequence[Layer], rows: Sequence[_Row], laid: _Laid, arrival: Arrival) -> dict[int, Slots]:
     """Returns what each layer has of what was laid out."""
     read, start = {}, 0
-    for number in dict.fromkeys(number for number, _ in rows):
-        heads = tuple(head for other, head in rows if other == number)
+    for number, some in groupby(rows, itemgetter(0)):
+        heads = tuple(head for _, head in some)
         here = slice(start, start + len(heads))
         start += len(heads)
         read[number] = Slots(

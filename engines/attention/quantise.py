@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -38,28 +39,53 @@ def quantise(record: Record, *, bits: int | None) -> Record:
 
 
 def restored(
-    record: Record, names: Sequence[str], *, device: torch.device | str = "cpu", out: Tensor | None = None
+    records: Sequence[Record], names: Sequence[str], *, device: torch.device | str = "cpu", out: Tensor | None = None
 ) -> Tensor:
-    """Returns keys or values of layers, one after the other; the bits travel to the device, and become numbers there.
+    """Returns keys or values of layers, one after the other, of records side by side.
+
+    The bits travel to the device, in one piece, and become numbers there.
 
     Args:
-        record: where they stand.
+        records: where they stand, all in as many bits.
         names: of arrays that differ in their number of KV heads alone.
         device: where they go.
         out: where they are to stand; new room if left out.
 
     Returns:
-        float32, shape (KV heads of all of them, tokens, width).
+        float32, shape (KV heads of all layers, tokens of all records, width).
     """
     place = torch.device(device)
-    codes = carried(np.concatenate([record[name] for name in names]), place)
+    codes = carried(_beside(records, names), place)
     if codes.dtype == torch.uint8:
         codes = torch.stack([codes & 15, codes >> 4], -1).flatten(-2).to(torch.int8) - 8
     numbers = codes.float() if out is None else out.copy_(codes)
-    if f"{names[0]}.scale" not in record:
+    steps = [f"{name}.scale" for name in names]
+    if steps[0] not in records[0]:
         return numbers
-    scale = carried(np.concatenate([record[f"{name}.scale"] for name in names]), place)
-    return numbers.mul_(scale.float())  # in place: room for another copy costs more than the product
+    scales = carried(_beside(records, steps), place).float()
+    # in place: room for another copy costs more than the product
+    if scales.shape[1] == numbers.shape[1]:
+        return numbers.mul_(scales)
+    start = 0
+    for number, record in enumerate(records):
+        stop = start + record[names[0]].shape[1]
+        numbers[:, start:stop].mul_(scales[:, number : number + 1])
+        start = stop
+    return numbers
+
+
+def _beside(records: Sequence[Record], names: Sequence[str]) -> npt.NDArray[np.generic]:
+    """Returns arrays of one piece: those of a record below each other, the records side by side."""
+    columns = [[record[name] for record in records] for name in names]
+    kind = np.result_type(*{array.dtype for column in columns for array in column})
+    tokens, width = sum(array.shape[1] for array in columns[0]), columns[0][0].shape[2]
+    made = np.empty((sum(column[0].shape[0] for column in columns), tokens, width), kind)
+    start = 0
+    for column in columns:
+        stop = start + column[0].shape[0]
+        np.concatenate(column, 1, out=made[start:stop])
+        start = stop
+    return made
 
 
 def logit_error(record: Record, number: int, queries: Tensor, *, scaling: float) -> Tensor:

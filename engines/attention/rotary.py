@@ -53,6 +53,7 @@ class Rotation:
         *,
         back: bool = False,
         angles: Angles | None = None,
+        spent: bool = False,
     ) -> Tensor:
         """Returns ``keys`` rotated to ``places``, or, with ``back``, taken back from there.
 
@@ -63,6 +64,8 @@ class Rotation:
             places: position of each token, of any sign, shape (tokens,).
             back: undo the rotation.
             angles: of ``places``, if they are known already.
+            spent: nobody needs ``keys`` any more, and they may be written over: room for another copy costs more than
+                the rotation.
         """
         cos, sin = self.angles(model, keys, places) if angles is None else angles
         if back:
@@ -70,13 +73,14 @@ class Rotation:
             # and leaves the dimensions alone that are not rotated.
             squared = cos.square() + sin.square()
             cos, sin = cos / squared, -sin / squared
-        if self.last:
-            width = cos.shape[-1]
-            _, turned = _half_split(keys[None, :1, :, -width:], keys[None, ..., -width:], cos, sin)
-            return turned[0] if width == keys.shape[-1] else torch.cat((keys[..., :-width], turned[0]), -1)
-        apply = _own_apply(layer) if self.own else None
-        # It rotates queries too, and there are none: one head is the least that every model's own function takes.
-        return (_half_split if apply is None else apply)(keys[None, :1], keys[None], cos, sin)[1][0]
+        apply = _own_apply(layer) if self.own and not self.last else None
+        if apply is not None:
+            # It rotates queries too, and there are none: one head is the least that every model's own function takes.
+            return apply(keys[None, :1], keys[None], cos, sin)[1][0]
+        turned = keys if spent else keys.clone()
+        width = cos.shape[-1]
+        _half_split(turned[..., -width:] if self.last else turned[..., :width], cos, sin)
+        return turned
 
 
 def find_rotation(
@@ -133,14 +137,11 @@ def _own_apply(layer: nn.Module) -> Callable[..., tuple[Tensor, Tensor]] | None:
     return None
 
 
-def _half_split(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotates the first dimensions of ``key``, halves against each other, as far as the angles reach."""
-    width = cos.shape[-1]
-    first, second = key[..., :width].chunk(2, -1)
-    down, up = sin[:, None].chunk(2, -1)
-    # In place, as far as can be: most of the time goes into room for what lies between.
-    turned = key.clone()
-    turned[..., :width].mul_(cos[:, None])
-    turned[..., : width // 2].addcmul_(second, down, value=-1)
-    turned[..., width // 2 : width].addcmul_(first, up)
-    return query, turned
+def _half_split(keys: Tensor, cos: Tensor, sin: Tensor) -> None:
+    """Rotates keys where they stand, halves against each other."""
+    first, second = keys.chunk(2, -1)
+    down, up = sin.chunk(2, -1)
+    inner, outer = cos.chunk(2, -1)
+    before = first.clone()
+    first.mul_(inner).addcmul_(second, down, value=-1)
+    second.mul_(outer).addcmul_(before, up)

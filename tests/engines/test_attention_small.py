@@ -101,7 +101,7 @@ def test_few_bits_are_near_full_precision(family: str, bits: int, close: float) 
 def test_what_is_restored_on_the_device_is_what_the_store_unpacks(bits: int) -> None:
     record = engine_of("llama", Recipe(bits=bits)).encode_tokens(NOTE)
     for name in ("layers.2.key", "layers.3.value"):
-        assert np.array_equal(restored(record, [name]).numpy(), unpacked(record, name))
+        assert np.array_equal(restored([record], [name]).numpy(), unpacked(record, name))
 
 
 def check_bounds(engine: AttentionEngine, tokens: list[int], number: int, bits: int, spread: float) -> None:
@@ -113,7 +113,7 @@ def check_bounds(engine: AttentionEngine, tokens: list[int], number: int, bits: 
     rotation, places = engine.layers[number].rotation, torch.arange(len(tokens))
 
     def read(record: Record) -> tuple[Tensor, Tensor, Tensor]:
-        key, value = (restored(record, [f"layers.{number}.{part}"]) for part in ("key", "value"))
+        key, value = (restored([record], [f"layers.{number}.{part}"]) for part in ("key", "value"))
         if rotation is not None:
             key = rotation.turn(engine.model, seen.module, key, places)
         products = queries @ key.transpose(1, 2) * seen.scaling
