@@ -42,6 +42,7 @@ _PRAGMAS = (
 )
 _FILE = "memory.db"
 _POLL_SECONDS = 0.005  # how often a waiting writer looks; a write takes about as long
+_NO_TEXT = "Could not decode to UTF-8"  # the driver's words, which have no code
 _making = threading.Lock()
 _READER_PATIENCE = 1.0  # seconds that a checkpoint waits for readers, while it keeps other writers out
 
@@ -186,15 +187,20 @@ class SQLite(Database):
                 raise StoreError(
                     f"{self.file}: {cause}; the disk did not confirm the write: see whether it is there, then try again"
                 ) from error
-            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or str(cause).startswith(_NO_TEXT):
                 # full text says so as well when the disk did not let it read
-                raise StoreDamaged(
-                    f"{self.file}: {cause}; try again, and if it stays so, run tercet rebuild, "
-                    "or restore the folder from a backup or an export"
-                ) from error
+                raise self._damaged(cause) from error
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                 raise StoreError(f"{self.file}: {cause}; nothing was changed") from error
             raise
+        except UnicodeDecodeError as error:  # SQLite's own message quotes what it found in the file
+            raise self._damaged(error) from error
+
+    def _damaged(self, cause: object) -> StoreDamaged:
+        return StoreDamaged(
+            f"{self.file}: {cause}; try again, and if it stays so, run tercet rebuild, "
+            "or restore the folder from a backup or an export"
+        )
 
 
 def _prepare(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tercet import Memory
 from tercet.store import checks
 from tercet.store.checks import Finding, check_machine, check_store, empty_log, filesystem_of, wal_is_safe
+from tercet.store.errors import StoreDamaged
 from tercet.store.sqlite import SQLite
 
 
@@ -68,6 +69,23 @@ def test_torn_pages_are_found(folder: Path) -> None:
     for page in range(2, len(data) // 4096):
         data[page * 4096 + 8 : page * 4096 + 400] = os.urandom(392)
     (folder / "memory.db").write_bytes(data)
+    assert levels(check_store(folder))["database"] == "fail"
+
+
+def test_text_that_is_none_is_damage(folder: Path) -> None:
+    change(folder, "UPDATE note SET text = CAST(x'41ff64fe' AS TEXT) WHERE num = 1")
+    with pytest.raises(StoreDamaged, match="decode"), Memory(folder, scope="ada", embedder=None) as memory:
+        list(memory.notes())
+    assert levels(check_store(folder))["words"] == "fail"
+
+
+def test_a_schema_that_is_no_text_is_damage(folder: Path) -> None:
+    named = sqlite3.connect(folder / "memory.db", isolation_level=None)
+    named.execute("PRAGMA writable_schema = ON")
+    named.execute("UPDATE sqlite_master SET name = CAST(x'6e6fff7465' AS TEXT) WHERE type = 'index'")
+    named.close()
+    with pytest.raises(StoreDamaged), Memory(folder, scope="ada", embedder=None) as memory:
+        list(memory.notes())
     assert levels(check_store(folder))["database"] == "fail"
 
 
