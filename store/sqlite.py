@@ -193,14 +193,25 @@ class SQLite(Database):
             if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
                 raise StoreError(f"{self.file}: {cause}; nothing was changed") from error
             raise
-        except UnicodeDecodeError as error:  # SQLite's own message quotes what it found in the file
-            raise self._damaged(error) from error
+        except UnicodeDecodeError as error:
+            if _of_the_driver(error):  # SQLite's own message quotes what it found in the file
+                raise self._damaged(error) from error
+            raise
 
     def _damaged(self, cause: object) -> StoreDamaged:
         return StoreDamaged(
             f"{self.file}: {cause}; try again, and if it stays so, run tercet rebuild, "
             "or restore the folder from a backup or an export"
         )
+
+
+def _of_the_driver(error: BaseException) -> bool:
+    """Whether a statement raised it, and not what else runs inside a read, such as a reranker of the caller's."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    name = str(last.tb_frame.f_globals.get("__name__", "")) if last else ""
+    return name.startswith(("sqlalchemy.", f"{__package__}."))
 
 
 def _prepare(folder: Path) -> None:

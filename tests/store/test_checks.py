@@ -89,6 +89,11 @@ def test_a_schema_that_is_no_text_is_damage(folder: Path) -> None:
     assert levels(check_store(folder))["database"] == "fail"
 
 
+def test_what_a_caller_cannot_decode_is_no_damage(folder: Path) -> None:
+    with pytest.raises(UnicodeDecodeError), SQLite(folder).reading():
+        b"\xff".decode()
+
+
 def test_vectors_that_lag_behind_are_a_warning(folder: Path) -> None:
     change(folder, "INSERT INTO meta VALUES ('embedder', 'some/8')")
     assert levels(check_store(folder))["vectors"] == "warn"
