@@ -33,6 +33,7 @@ _ENOUGH = 3_000  # rows that are scored where they find as many
 _MOST = 20_000  # rows that are scored where they do not, unless one word alone has more
 _K1, _B = 1.2, 0.75
 _LEAST_IDF = 1e-6  # of a word that stands in more than half of the rows
+_MANY = 50  # so many times as many rows as notes are wanted are looked through for those that cannot be among them
 _TIMES = 8  # so many times as many rows as notes are wanted are put in order at first
 
 Numbers = npt.NDArray[np.int32]
@@ -106,6 +107,8 @@ class FullText:
             if len(rare) < len(every) and _distinct(held.owners[nums]) < k:
                 # others' rows may have made a word look frequent, or found
                 nums = _seen(list(every.values()), held.owners, among)
+            if self._index.owner == "num" and not self._index.worth:  # each row is a note, and its score all of it
+                nums = _within_reach(list(every.values()), nums, held, k)
             scores = _scores([every[word] for word in words], nums, held)
             if self._index.worth:
                 scores *= held.worths[nums]
@@ -190,20 +193,58 @@ def _seen(words: Sequence[Word], owners: npt.NDArray[np.int32], among: Among) ->
     return nums[among.admits(owners[nums])]
 
 
+def _within_reach(words: Sequence[Word], nums: Numbers, held: Occurrences, k: int) -> Numbers:
+    """Returns these rows without most of those that cannot be among the best ``k``.
+
+    The words that can count most are counted first. What those after them can count at most, which a row may lack by,
+    is little where they are frequent (Turtle and Flood 1995, "Query evaluation: strategies and optimizations", the
+    bound called max_score).
+    """
+    frequent_last = sorted((word for word in words if len(word.nums)), key=lambda word: len(word.nums))
+    most = [_idf(word, held) * (_K1 + 1) for word in frequent_last]
+    rest = sum(most)
+    scores = np.zeros(len(nums))
+    for word, bound in zip(frequent_last, most, strict=True):
+        if len(nums) < _MANY * k:
+            break
+        here, counts = _counts(word, nums, held)
+        scores[here] += counts
+        rest -= bound
+        high = scores[scores > rest]
+        if len(high) >= k:  # before that nothing is out of reach
+            least = np.partition(high, len(high) - k)[len(high) - k] - rest
+            near = scores >= least * (1 - 1e-9)  # sums are rounded
+            nums, scores = nums[near], scores[near]
+    return nums
+
+
 def _scores(words: Sequence[Word], nums: Numbers, held: Occurrences) -> Scores:
     """Returns what the words count together in each of these rows."""
     scores = np.zeros(len(nums))
-    if not len(nums):
-        return scores
-    length = _K1 * (1 - _B + _B * held.sizes[nums] / (held.tokens / held.count))
     for word in words:
-        if len(word.nums):
-            places = np.minimum(word.nums.searchsorted(nums), len(word.nums) - 1)
-            here = np.flatnonzero(word.nums[places] == nums)
-            often = word.often[places[here]].astype(np.float64)
-            idf = math.log((held.count - len(word.nums) + 0.5) / (len(word.nums) + 0.5))
-            scores[here] += max(idf, _LEAST_IDF) * (often * (_K1 + 1) / (often + length[here]))
+        if len(word.nums) and len(nums):
+            here, counts = _counts(word, nums, held)
+            scores[here] += counts
     return scores
+
+
+def _counts(word: Word, nums: Numbers, held: Occurrences) -> tuple[npt.NDArray[np.intp], Scores]:
+    """Returns which of these rows hold a word, by their places, and what it counts in each."""
+    if len(word.nums) < len(nums):
+        places = np.minimum(nums.searchsorted(word.nums), len(nums) - 1)
+        there = np.flatnonzero(nums[places] == word.nums)
+        here = places[there]
+    else:
+        places = np.minimum(word.nums.searchsorted(nums), len(word.nums) - 1)
+        here = np.flatnonzero(word.nums[places] == nums)
+        there = places[here]
+    often = word.often[there].astype(np.float64)
+    length = _K1 * (1 - _B + _B * held.sizes[nums[here]] / (held.tokens / held.count))
+    return here, _idf(word, held) * (often * (_K1 + 1) / (often + length))
+
+
+def _idf(word: Word, held: Occurrences) -> float:
+    return max(math.log((held.count - len(word.nums) + 0.5) / (len(word.nums) + 0.5)), _LEAST_IDF)
 
 
 def _best(nums: Numbers, owners: npt.NDArray[np.int32], scores: Scores, k: int) -> list[tuple[int, int, float]]:

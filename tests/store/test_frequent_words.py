@@ -1,11 +1,15 @@
 """Frequent words find no notes where rarer ones do, but count in those that are found."""
 
+from collections.abc import Sequence
+from random import Random
+
 import pytest
 from factories import Memories  # type: ignore[import-not-found]
 
 from tercet.sdk import Memory
 from tercet.store import fulltext
 from tercet.store.form import Cue, Hit
+from tercet.store.occurrences import Occurrences, Word
 from tercet.store.selection import Filter
 
 
@@ -75,3 +79,27 @@ def test_what_nobody_here_may_see_takes_nothing_away(memory: Memories, monkeypat
     zebra = ada.write("a zebra in the zoo")
     ada.quarantine(zebra.id)
     assert [hit.num for hit in searched(ada, "garden zebra")] == [mine.num]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_out_of_reach_are_none_of_the_best(memory: Memories, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    drawn, words = Random(seed), [f"word{chr(97 + rank)}" for rank in range(20)]
+    often = [1 / (1 + rank) for rank in range(20)]
+    made: Memory = memory("ada", embedder=None, extractor=None)
+    made.write_many([" ".join(drawn.choices(words, often, k=drawn.randint(3, 12))) for _ in range(400)])
+    narrowed: list[int] = []
+    own = fulltext._within_reach
+
+    def counted(words: Sequence[Word], nums: fulltext.Numbers, held: Occurrences, k: int) -> fulltext.Numbers:
+        near = own(words, nums, held, k)
+        narrowed.append(len(nums) - len(near))
+        return near
+
+    for _ in range(10):
+        asked, k = " ".join(drawn.choices(words, k=6)), drawn.choice((1, 5, 20))
+        monkeypatch.setattr(fulltext, "_within_reach", counted)
+        monkeypatch.setattr(fulltext, "_MANY", 1)
+        found = searched(made, asked, k=k)
+        monkeypatch.setattr(fulltext, "_within_reach", lambda words, nums, held, k: nums)
+        assert found == searched(made, asked, k=k)
+    assert sum(narrowed) > 400, "nothing was left out, so nothing was tried"
