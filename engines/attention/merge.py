@@ -192,7 +192,7 @@ class Reader:
         joined, weights = kernels.beside(
             rows, keys, values, added=self._added(mask), output=output, local=local, scaling=scaling
         )
-        shares = weights[..., :-1].unflatten(2, (parts, tokens)).sum(3)
+        shares = weights[..., :-1].reshape(heads, -1, parts, tokens).sum(3)
         return joined[None], shares.permute(2, 0, 1), weights[None, ..., -1]
 
     def _added(self, mask: Tensor | None) -> Tensor:
