@@ -13,7 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-__all__ = ["LEAST", "attention", "few", "log_sum_exp", "over_parts", "products", "spans"]
+__all__ = ["LEAST", "additive", "attention", "beside", "few", "log_sum_exp", "products", "spans"]
 
 LEAST = torch.finfo(torch.float32).min  # the logit of what is hidden; -inf would make a row of them not a number
 
@@ -54,8 +54,8 @@ def attention(
     width = query.shape[-1]
     if not needs_grad and cap is None and value.shape[-1] == width:
         if query.device.type == "cpu":
-            additive = None if mask is None else _additive(mask)
-            output, sums = _flash_on_cpu(query, key, value, 0.0, causal, attn_mask=additive, scale=scaling)
+            added = None if mask is None else additive(mask)
+            output, sums = _flash_on_cpu(query, key, value, 0.0, causal, attn_mask=added, scale=scaling)
             return output, sums
         if mask is None and width % 8 == 0 and width <= 256 and query.dtype in _HALF and _has_flash(query.device):
             output, sums, *_ = _flash_on_cuda(query, key, value, 0.0, causal, False, scale=scaling)
@@ -64,49 +64,36 @@ def attention(
 
 
 def few(query: Tensor, *, cap: float | None = None) -> bool:
-    """Whether `over_parts` is the faster way: few rows, as when one token is decoded, in float32 on a CPU."""
+    """Whether `beside` is the faster way: few rows, as when one token is decoded, in float32 on a CPU."""
     plain = query.device.type == "cpu" and query.dtype == torch.float32 and cap is None
     return plain and query.shape[2] <= _FEW and not (torch.is_grad_enabled() and query.requires_grad)
 
 
-def over_parts(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    *,
-    mask: Tensor | None = None,
-    bias: float | Tensor = 0.0,
-    scaling: float | None = None,
+def beside(
+    query: Tensor, key: Tensor, value: Tensor, *, added: Tensor, output: Tensor, local: Tensor, scaling: float | None
 ) -> tuple[Tensor, Tensor]:
-    """Returns attention over all parts of some keys as one, and the log-sum-exp of each part; see `few`.
+    """Returns attention over some keys and over more that are known by what they gave, as one softmax; see `few`.
 
-    What `attention` gives for each part would have to be written and read once more, to be added up.
+    What `attention` gives for each part would have to be written and read once more, to be added up; and a token that
+    is decoded waits for every operation, however little there is to compute.
 
     Args:
-        query: shape (1, heads, rows, width).
-        key: shape (parts, heads, keys, width).
-        value: shape (parts, heads, keys, value width).
-        mask: true where visible, or added to the logits; shape (parts, heads, rows, keys), or ones in it.
-        bias: added to all logits, or to those of each part, shape (parts, 1, 1).
+        query: shape (heads, rows, width).
+        key: shape (heads, keys, width).
+        value: shape (heads, keys, value width).
+        added: to the logits, finite or -inf, shape (heads, rows, keys), or ones in it.
+        output: of the keys that are known, shape (heads, rows, value width).
+        local: log-sum-exp of their logits, finite, shape (heads, rows).
         scaling: of the logits, by default one over the root of the width.
 
     Returns:
-        the output, shape (1, heads, rows, value width), and log-sum-exps, shape (parts, heads, rows).
+        the output, shape (heads, rows, value width), and the weights: of each key, and last of those that are known,
+        shape (heads, rows, keys + 1).
     """
-    parts, heads, _, width = key.shape
-    flat = key.transpose(0, 1).reshape(heads, -1, width)
-    logits = torch.bmm(query[0] * (width**-0.5 if scaling is None else scaling), flat.transpose(1, 2))
-    if mask is not None:
-        logits.view(*logits.shape[:2], parts, -1).add_(_additive(mask).permute(1, 2, 0, 3))
-    if isinstance(bias, Tensor):
-        logits.view(*logits.shape[:2], parts, -1).add_(bias[:, 0])
-    most = logits.amax(2, keepdim=True).clamp_min_(LEAST)
-    weights = logits.sub_(most).exp_()
-    sums = weights.view(*weights.shape[:2], parts, -1).sum(3)
-    output = torch.bmm(weights, value.transpose(0, 1).reshape(heads, -1, value.shape[3]))
-    output /= sums.sum(2, keepdim=True)
-    sums = (sums.log_().add_(most)).permute(2, 0, 1).clamp_min_(LEAST)
-    return output[None], sums if isinstance(bias, Tensor) else sums + bias
+    scale = query.shape[2] ** -0.5 if scaling is None else scaling
+    logits = torch.baddbmm(added, query, key.transpose(1, 2), alpha=scale)
+    weights = torch.cat((logits, local[..., None]), 2).softmax(2)
+    return torch.addcmul(torch.bmm(weights[..., :-1], value), weights[..., -1:], output), weights
 
 
 @cache
@@ -186,7 +173,7 @@ def _logits(
         logits = cap * torch.tanh(logits / cap)
     if mask is not None:
         part = mask.expand(-1, -1, queries, -1)[:, :, start:stop]
-        logits = logits + _additive(part)
+        logits = logits + additive(part)
     if causal:
         future = torch.ones(stop - start, keys, dtype=torch.bool, device=key.device).triu(start + 1)
         logits = logits.masked_fill(future, LEAST)
@@ -202,7 +189,7 @@ def _product(query: Tensor, key: Tensor) -> Tensor:
     return query.float() @ key.float().transpose(2, 3)
 
 
-def _additive(mask: Tensor) -> Tensor:
+def additive(mask: Tensor) -> Tensor:
     """Returns a mask that is added to logits and has no infinity: the kernel on the CPU would give such a row 0."""
     if mask.dtype == torch.bool:
         return torch.zeros_like(mask, dtype=torch.float32).masked_fill_(~mask, LEAST)

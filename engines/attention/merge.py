@@ -66,6 +66,7 @@ class Reader:
         self._bias = bias
         self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
+        self._constant: Tensor | None = None  # what is added to all logits, where it is the same for all queries
         self._lock = Lock()  # threads may come to a block at once; one of them lays its memories out
         self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival())
 
@@ -77,7 +78,11 @@ class Reader:
         given.arrival.wait(*(one for one in (given.keys, given.values, given.places, given.offsets) if one is not None))
         keys, values, owners, offsets = given.keys, given.values, given.owners.cpu(), given.offsets
         places = given.places.reshape(-1, given.places.shape[-1]).to(keys.device)
-        heads = None if given.heads is None else torch.tensor(given.heads, device=keys.device)
+        heads: Tensor | slice | None = None
+        if given.heads is not None:
+            first, last = given.heads[0], given.heads[-1]
+            adjacent = list(given.heads) == list(range(first, last + 1))
+            heads = slice(first, last + 1) if adjacent else torch.tensor(given.heads, device=keys.device)
         if offsets is not None:
             offsets = offsets.float().clamp_min(kernels.LEAST)
         lengths = torch.bincount(owners, minlength=self._attention.memories)
@@ -122,51 +127,50 @@ class Reader:
             _Span(batch, groups, self._heads, start, stop)
             for start, stop in kernels.spans(call.query, self._keys.shape[0] * self._keys.shape[2])
         ]
-        joined, shares = zip(*(self._join(call, own, span) for span in spans), strict=True)
+        joined, kept = zip(*(self._join(call, own, span) for span in spans), strict=True)
         self._attention.reached = True
         weights = own.weights
         if weights is not None:
             whole = torch.ones_like(own.local)
-            parts = [span.back(share[-1:], whole) for span, share in zip(spans, shares, strict=True)]
+            parts = [span.back(share, whole) for span, share in zip(spans, kept, strict=True)]
             weights = weights * torch.cat(parts, 2)[..., None].to(weights.dtype)
         output = joined[0] if len(joined) == 1 else torch.cat(joined, 2)
         return output.to(own.output.dtype).transpose(1, 2).contiguous(), weights
 
     def _settle(self, query: Tensor) -> None:
         """Moves the memories, once, to where the layer computes, in the dtype that it computes in."""
+        if self._given is None and self._keys.dtype == query.dtype and self._keys.device == query.device:
+            return
         with self._lock:
             self._arrive()
             if self._keys.dtype == query.dtype and self._keys.device == query.device:
                 return
             self._values, self._places = self._values.to(query), self._places.to(query.device)
             self._offsets = None if self._offsets is None else self._offsets.to(query.device)
-            self._heads = None if self._heads is None else self._heads.to(query.device)
+            self._heads = self._heads.to(query.device) if isinstance(self._heads, Tensor) else self._heads
             self._bias = self._bias.to(query.device) if isinstance(self._bias, Tensor) else self._bias
             self._keys = self._keys.to(query)
 
     def _join(self, call: Call, own: _Own, span: _Span) -> tuple[Tensor, Tensor]:
-        """Returns a span of the output with the memories in it, and what share of each row each part has.
+        """Returns a span of the output with the memories in it, and what share of each row its context keeps.
 
-        Shapes: (batch, heads, queries, value width) and (parts, KV heads that read, rows), the context last.
+        Shapes: (batch, heads, queries, value width) and (1, KV heads that read, rows).
         """
         rows, mask = span.rows(call.query), self._mask(call, span)
         scaling, cap = call.number("scaling"), call.number("softcap")
-        output = span.rows(own.output)
-        at_once = self._hidden is None and kernels.few(rows, cap=cap)
-        if at_once:
-            read, sums = kernels.over_parts(rows, self._keys, self._values, mask=mask, bias=self._bias, scaling=scaling)
+        output, local = span.rows(own.output), span.rows(own.local)
+        if self._hidden is None and kernels.few(rows, cap=cap):
+            joined, shares, kept = self._beside(rows[0], mask, scaling, output[0], local[0])
         else:
             every = rows.expand(self._keys.shape[0], -1, -1, -1)
             read, sums = kernels.attention(every, self._keys, self._values, mask=mask, scaling=scaling, cap=cap)
             sums = sums + self._bias
-        if self._hidden is not None:
-            hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
-            sums = sums.masked_fill(hidden, -torch.inf)
-        shares = torch.cat((sums, span.rows(own.local))).softmax(0)
-        if at_once:
-            joined = read * shares[:-1].sum(0)[None, ..., None] + output * shares[-1:, ..., None]
-        else:
-            joined = (torch.cat((read, output.to(read.dtype))) * shares[..., None]).sum(0, keepdim=True)
+            if self._hidden is not None:
+                hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
+                sums = sums.masked_fill(hidden, -torch.inf)
+            both = torch.cat((sums, local)).softmax(0)
+            joined = (torch.cat((read, output.to(read.dtype))) * both[..., None]).sum(0, keepdim=True)
+            shares, kept = both[:-1], both[-1:]
         if self._attention.watched:
             shape = (*shares.shape[:2], span.batch, call.query.shape[1] // span.groups, -1)
             if own.seen is None:
@@ -174,7 +178,34 @@ class Reader:
             else:
                 noted = (shares * span.rows(own.seen)).reshape(shape)
                 self._attention.note(self._row, noted, span.cut(own.seen).sum())
-        return span.back(joined, own.output), shares
+        return span.back(joined, own.output), kept
+
+    def _beside(
+        self, rows: Tensor, mask: Tensor | None, scaling: float | None, output: Tensor, local: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the output of few rows, and the shares of each part and of the context.
+
+        Shapes: (1, KV heads that read, rows, value width), (parts, KV heads that read, rows), (1, the same).
+        """
+        parts, heads, tokens = self._keys.shape[:3]
+        keys, values = (one.transpose(0, 1).reshape(heads, -1, one.shape[3]) for one in (self._keys, self._values))
+        joined, weights = kernels.beside(
+            rows, keys, values, added=self._added(mask), output=output, local=local, scaling=scaling
+        )
+        shares = weights[..., :-1].reshape(heads, -1, parts, tokens).sum(3)
+        return joined[None], shares.permute(2, 0, 1), weights[None, ..., -1]
+
+    def _added(self, mask: Tensor | None) -> Tensor:
+        """Returns what is added to logits, all parts in a row, shape (KV heads, rows, tokens), or with ones in it."""
+        if self._window is None and self._constant is not None:
+            return self._constant
+        added = torch.as_tensor(self._bias).reshape(-1, 1, 1, 1)
+        if mask is not None:
+            added = added + kernels.additive(mask)
+        added = added.expand(self._keys.shape[0], -1, -1, self._keys.shape[2]).permute(1, 2, 0, 3).flatten(2)
+        if self._window is None:
+            self._constant = added
+        return added
 
     def _mask(self, call: Call, span: _Span) -> Tensor | None:
         """Returns what is added to logits, in shape (parts, KV heads, rows, tokens) or with ones in it."""
@@ -248,7 +279,7 @@ class _Span:
 
     batch: int
     groups: int
-    readers: Tensor | None
+    readers: Tensor | slice | None
     start: int
     stop: int
 
@@ -261,11 +292,15 @@ class _Span:
     def rows(self, tensor: Tensor) -> Tensor:
         """Turns shape (batch, heads, queries, ...) into (1, KV heads that read, rows, ...)."""
         part = self._rows(tensor)
-        return part if self.readers is None else part.index_select(1, self.readers)
+        if self.readers is None:
+            return part
+        return part[:, self.readers] if isinstance(self.readers, slice) else part.index_select(1, self.readers)
 
     def back(self, part: Tensor, whole: Tensor) -> Tensor:
         """Undoes `rows`; heads that read nothing keep what they have in ``whole``."""
-        if self.readers is not None:
+        if isinstance(self.readers, slice):
+            part = self._rows(whole).to(part.dtype).slice_scatter(part, 1, self.readers.start, self.readers.stop)
+        elif self.readers is not None:
             part = self._rows(whole).to(part.dtype).index_copy(1, self.readers, part)
         shape = (self.batch, -1, self.stop - self.start, *part.shape[3:])
         if self.batch == 1:

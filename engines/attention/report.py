@@ -172,8 +172,8 @@ class Attention:
 
         Args:
             row: the layer's place in `layers`.
-            shares: of each memory and, last, of the context, zero where a query is padding, shape (memories + 1,
-                KV heads that read, rows of the batch, heads to a KV head, queries).
+            shares: of each memory, zero where a query is padding, shape (memories, KV heads that read, rows of the
+                batch, heads to a KV head, queries).
             queries: over how many rows, heads and queries, padding aside.
         """
         with self._lock:
@@ -190,7 +190,7 @@ class Attention:
         pending, before = self._pending[row], self._sums[row]
         if not pending:
             return before
-        both = torch.cat([shares[:-1].transpose(2, 3).flatten(3) for shares in pending], 3).sum(3)
+        both = torch.cat([shares.transpose(2, 3).flatten(3) for shares in pending], 3).sum(3)
         self._sums[row] = both if before is None else before + both
         pending.clear()
         return self._sums[row]

@@ -157,20 +157,27 @@ class Plain(nn.Module):
     num_key_value_groups = 2
 
 
-@pytest.mark.parametrize("mask", ["none", "true and false", "added"])
-def test_parts_at_once_are_each_part_merged(mask: str) -> None:
-    query, key, value = drawn(1, 2, 3, 8), drawn(5, 2, 4, 8, seed=1), drawn(5, 2, 4, 8, seed=2)
-    visible = torch.rand(5, 1, 3, 4, generator=torch.Generator().manual_seed(3)) < 0.6
-    visible[2] = False  # a part that nobody sees
-    added = torch.zeros(visible.shape).masked_fill(~visible, -math.inf)
-    given = {"none": None, "true and false": visible, "added": added}[mask]
-    output, sums = kernels.over_parts(query, key, value, mask=given, scaling=0.3)
-    flat = [part.transpose(0, 1).reshape(1, 2, -1, 8) for part in (key, value)]
-    shown = torch.zeros(1) if given is None else added.permute(1, 2, 0, 3).reshape(1, 1, 3, -1)
-    wanted, _ = by_the_book(query, flat[0], flat[1], shown)
-    torch.testing.assert_close(output.double(), wanted, atol=2e-6, rtol=0)
-    _, each = kernels.attention(query.expand(5, -1, -1, -1), key, value, mask=given, scaling=0.3)
-    torch.testing.assert_close(sums, each, atol=2e-6, rtol=1e-6)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool) -> None:
+    query, key, value = drawn(1, 2, 3, 8), drawn(1, 2, 9, 8, seed=1), drawn(1, 2, 9, 8, seed=2)
+    added = drawn(1, 1, 1, 4, seed=4)
+    if hidden:
+        added[..., 1:3] = -math.inf
+    output, local = kernels.attention(query, key[:, :, 4:], value[:, :, 4:], scaling=0.3)
+    joined, weights = kernels.beside(
+        query[0], key[0, :, :4], value[0, :, :4], added=added[0], output=output[0], local=local[0], scaling=0.3
+    )
+    shown = torch.cat((added, torch.zeros(1, 1, 1, 5)), 3)
+    wanted, _ = by_the_book(query, key, value, shown)
+    torch.testing.assert_close(joined.double(), wanted[0], atol=2e-6, rtol=0)
+    logits = 0.3 * query[0] @ key[0].transpose(1, 2) + shown[0]
+    softmax = logits.softmax(2)
+    torch.testing.assert_close(weights[..., :-1], softmax[..., :4], atol=2e-6, rtol=0)
+    torch.testing.assert_close(weights[..., -1], softmax[..., 4:].sum(2), atol=2e-6, rtol=0)
+
+
+def test_few_rows_in_float32_without_gradients_are_done_at_once() -> None:
+    query = drawn(1, 2, 3, 8)
     assert kernels.few(query)
     assert not kernels.few(query, cap=2.0)
     assert not kernels.few(query.bfloat16())
@@ -178,9 +185,11 @@ def test_parts_at_once_are_each_part_merged(mask: str) -> None:
     assert not kernels.few(query.clone().requires_grad_())
 
 
-def test_where_nothing_is_seen_parts_at_once_are_finite() -> None:
-    query, key, value = drawn(1, 2, 3, 8), drawn(2, 2, 4, 8, seed=1), drawn(2, 2, 4, 8, seed=2)
-    output, sums = kernels.over_parts(query, key, value, mask=torch.zeros(2, 1, 1, 4, dtype=torch.bool))
-    assert output.isfinite().all()
-    assert sums.isfinite().all()
-    assert (sums < -1e30).all()
+def test_where_nothing_is_seen_the_known_part_is_all() -> None:
+    query, key, value = drawn(2, 3, 8), drawn(2, 4, 8, seed=1), drawn(2, 4, 8, seed=2)
+    output, local = drawn(2, 3, 8, seed=3), drawn(2, 3, seed=4)
+    for hidden in (-math.inf, kernels.LEAST):
+        added = torch.full((1, 1, 4), hidden)
+        joined, weights = kernels.beside(query, key, value, added=added, output=output, local=local, scaling=None)
+        torch.testing.assert_close(joined, output)
+        assert (weights[..., :-1] == 0).all()
