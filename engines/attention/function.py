@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -159,7 +159,7 @@ def _register() -> None:
 
 def _own_function(layer: type[nn.Module], base: str) -> Callable[..., Output]:
     """Returns the function that ``layer`` would use without us; a model's file may override even sdpa."""
-    for names in _modules(layer):
+    for names in _modules(layer):  # type: ignore[arg-type]  # a class is hashable; mypy asks its instances
         own = names["ALL_ATTENTION_FUNCTIONS"].get(base, names.get("eager_attention_forward"))
         if own is not None:
             return own  # type: ignore[no-any-return]
@@ -168,7 +168,7 @@ def _own_function(layer: type[nn.Module], base: str) -> Callable[..., Output]:
     )
 
 
-@cache
+@lru_cache(maxsize=64)
 def _modules(layer: type[nn.Module]) -> list[dict[str, Any]]:
     """Returns the names of the modules that ``layer`` and its bases stand in, where they have the interface."""
     every = [vars(sys.modules[kind.__module__]) for kind in layer.__mro__]
