@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
@@ -158,16 +159,20 @@ def _register() -> None:
 
 def _own_function(layer: type[nn.Module], base: str) -> Callable[..., Output]:
     """Returns the function that ``layer`` would use without us; a model's file may override even sdpa."""
-    for kind in layer.__mro__:
-        names = vars(sys.modules[kind.__module__])
-        interface = names.get("ALL_ATTENTION_FUNCTIONS")
-        if isinstance(interface, AttentionInterface):
-            own = interface.get(base, names.get("eager_attention_forward"))
-            if own is not None:
-                return own  # type: ignore[no-any-return]
+    for names in _modules(layer):  # type: ignore[arg-type]  # a class is hashable; mypy asks its instances
+        own = names["ALL_ATTENTION_FUNCTIONS"].get(base, names.get("eager_attention_forward"))
+        if own is not None:
+            return own  # type: ignore[no-any-return]
     raise UnsupportedModel(
         f"{layer.__name__} names no attention function for {base!r}; load the model with another attn_implementation"
     )
+
+
+@lru_cache(maxsize=64)
+def _modules(layer: type[nn.Module]) -> list[dict[str, Any]]:
+    """Returns the names of the modules that ``layer`` and its bases stand in, where they have the interface."""
+    every = [vars(sys.modules[kind.__module__]) for kind in layer.__mro__]
+    return [names for names in every if isinstance(names.get("ALL_ATTENTION_FUNCTIONS"), AttentionInterface)]
 
 
 class _Switch:

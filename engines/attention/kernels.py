@@ -63,10 +63,18 @@ def attention(
     return products(query, key, value, mask=mask, causal=causal, scaling=scaling, cap=cap)
 
 
-def few(query: Tensor, *, cap: float | None = None) -> bool:
-    """Whether `beside` is the faster way: few rows, as when one token is decoded, in float32 on a CPU."""
-    plain = query.device.type == "cpu" and query.dtype == torch.float32 and cap is None
-    return plain and query.shape[2] <= _FEW and not (torch.is_grad_enabled() and query.requires_grad)
+def few(query: Tensor, groups: int, *, cap: float | None = None) -> bool:
+    """Whether `beside` is the faster way: few rows, as when one token is decoded, in float32 on a CPU.
+
+    Args:
+        query: shape (batch, heads, queries, width).
+        groups: KV heads.
+        cap: of the logits.
+    """
+    if query.device.type != "cpu" or query.dtype != torch.float32 or cap is not None:
+        return False
+    rows = query.numel() // (groups * query.shape[3])
+    return rows <= _FEW and not (torch.is_grad_enabled() and query.requires_grad)
 
 
 def beside(
@@ -79,7 +87,7 @@ def beside(
 
     Args:
         query: shape (heads, rows, width).
-        key: shape (heads, keys, width).
+        key: shape (heads, width, keys).
         value: shape (heads, keys, value width).
         added: to the logits, finite or -inf, shape (heads, rows, keys), or ones in it.
         output: of the keys that are known, shape (heads, rows, value width).
@@ -91,7 +99,7 @@ def beside(
         shape (heads, rows, keys + 1).
     """
     scale = query.shape[2] ** -0.5 if scaling is None else scaling
-    logits = torch.baddbmm(added, query, key.transpose(1, 2), alpha=scale)
+    logits = torch.baddbmm(added, query, key, alpha=scale)
     weights = torch.cat((logits, local[..., None]), 2).softmax(2)
     return torch.addcmul(torch.bmm(weights[..., :-1], value), weights[..., -1:], output), weights
 

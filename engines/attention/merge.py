@@ -24,6 +24,7 @@ from .report import Attention
 
 __all__ = ["Reader", "matmul_attention"]
 
+_PUT_OFF = 2**14  # shares of tokens above which those of a memory are added up at once
 _HIDDEN = -1e4  # a log-sum-exp below this means that the query saw no key: it is padding
 
 
@@ -66,6 +67,7 @@ class Reader:
         self._bias = bias
         self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
+        self._flat: tuple[Tensor, Tensor] | None = None  # keys, the other way round, and values, all parts in a row
         self._constant: Tensor | None = None  # what is added to all logits, where it is the same for all queries
         self._lock = Lock()  # threads may come to a block at once; one of them lays its memories out
         self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival())
@@ -122,13 +124,15 @@ class Reader:
             raise UnsupportedModel("its attention adds a learned position bias, which memories do not have")
         self._settle(call.query)
         own = _own(call)
+        self._attention.reached = True
         batch, groups = call.key.shape[:2]
+        if self._hidden is None and own.weights is None and kernels.few(call.query, groups, cap=call.number("softcap")):
+            return self._at_once(call, own), None
         spans = [
             _Span(batch, groups, self._heads, start, stop)
             for start, stop in kernels.spans(call.query, self._keys.shape[0] * self._keys.shape[2])
         ]
         joined, kept = zip(*(self._join(call, own, span) for span in spans), strict=True)
-        self._attention.reached = True
         weights = own.weights
         if weights is not None:
             whole = torch.ones_like(own.local)
@@ -158,19 +162,16 @@ class Reader:
         """
         rows, mask = span.rows(call.query), self._mask(call, span)
         scaling, cap = call.number("scaling"), call.number("softcap")
-        output, local = span.rows(own.output), span.rows(own.local)
-        if self._hidden is None and kernels.few(rows, cap=cap):
-            joined, shares, kept = self._beside(rows[0], mask, scaling, output[0], local[0])
-        else:
-            every = rows.expand(self._keys.shape[0], -1, -1, -1)
-            read, sums = kernels.attention(every, self._keys, self._values, mask=mask, scaling=scaling, cap=cap)
-            sums = sums + self._bias
-            if self._hidden is not None:
-                hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
-                sums = sums.masked_fill(hidden, -torch.inf)
-            both = torch.cat((sums, local)).softmax(0)
-            joined = (torch.cat((read, output.to(read.dtype))) * both[..., None]).sum(0, keepdim=True)
-            shares, kept = both[:-1], both[-1:]
+        every = rows.expand(self._keys.shape[0], -1, -1, -1)
+        read, sums = kernels.attention(every, self._keys, self._values, mask=mask, scaling=scaling, cap=cap)
+        sums = sums + self._bias
+        if self._hidden is not None:
+            hidden = self._hidden.T.to(sums.device)[:, None].repeat_interleave(sums.shape[2] // span.batch, 2)
+            sums = sums.masked_fill(hidden, -torch.inf)
+        both = torch.cat((sums, span.rows(own.local))).softmax(0)
+        output = span.rows(own.output).to(read.dtype)
+        joined = (torch.cat((read, output)) * both[..., None]).sum(0, keepdim=True)
+        shares, kept = both[:-1], both[-1:]
         if self._attention.watched:
             shape = (*shares.shape[:2], span.batch, call.query.shape[1] // span.groups, -1)
             if own.seen is None:
@@ -180,20 +181,45 @@ class Reader:
                 self._attention.note(self._row, noted, span.cut(own.seen).sum())
         return span.back(joined, own.output), kept
 
-    def _beside(
-        self, rows: Tensor, mask: Tensor | None, scaling: float | None, output: Tensor, local: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the output of few rows, and the shares of each part and of the context.
+    def _at_once(self, call: Call, own: _Own) -> Tensor:
+        """Returns the layer's output where few rows ask, as when a token is decoded: every operation counts there.
 
-        Shapes: (1, KV heads that read, rows, value width), (parts, KV heads that read, rows), (1, the same).
+        It is written over what the layer made of its context alone.
         """
+        batch, groups = call.key.shape[:2]
         parts, heads, tokens = self._keys.shape[:3]
-        keys, values = (one.transpose(0, 1).reshape(heads, -1, one.shape[3]) for one in (self._keys, self._values))
+        read = slice(None) if self._heads is None else self._heads
+        # (batch, heads, queries, ...) as (KV heads that read, batch, heads to one, queries, ...)
+        query, output, local = (_grouped(one, groups)[read] for one in (call.query, own.output, own.local))
+        if self._flat is None:
+            keys, values = (one.transpose(0, 1).reshape(heads, -1, one.shape[3]) for one in (self._keys, self._values))
+            self._flat = keys.transpose(1, 2), values
+        keys, values = self._flat
+        mask = self._mask(call, _Span(batch, groups, self._heads, 0, call.query.shape[2]))
         joined, weights = kernels.beside(
-            rows, keys, values, added=self._added(mask), output=output, local=local, scaling=scaling
+            query.reshape(heads, -1, query.shape[-1]),
+            keys,
+            values,
+            added=self._added(mask),
+            output=output.reshape(heads, -1, output.shape[-1]),
+            local=local.reshape(heads, -1),
+            scaling=call.number("scaling"),
         )
-        shares = weights[..., :-1].reshape(heads, -1, parts, tokens).sum(3)
-        return joined[None], shares.permute(2, 0, 1), weights[None, ..., -1]
+        if self._attention.watched:
+            shares = weights[..., :-1].reshape(*local.shape, parts, tokens)
+            if shares.numel() > _PUT_OFF:
+                shares = shares.sum(-1, keepdim=True)
+            seen = own.seen
+            if seen is not None:
+                shares = shares * _grouped(seen, groups)[read][..., None, None]
+            queries = own.local.numel() if seen is None else seen.sum()
+            self._attention.note(self._row, shares.permute(4, 0, 1, 2, 3, 5), queries)
+        joined = joined.reshape(output.shape)
+        if isinstance(read, slice):
+            output.copy_(joined)
+        else:
+            _grouped(own.output, groups).index_copy_(0, read, joined)
+        return own.output.transpose(1, 2).contiguous()
 
     def _added(self, mask: Tensor | None) -> Tensor:
         """Returns what is added to logits, all parts in a row, shape (KV heads, rows, tokens), or with ones in it."""
@@ -332,6 +358,11 @@ def matmul_attention(call: Call) -> Output:
     )
     share = (local - _with_sinks(call, local)).exp()[..., None].to(output.dtype)
     return (output * share).transpose(1, 2).contiguous(), None
+
+
+def _grouped(tensor: Tensor, groups: int) -> Tensor:
+    """Returns a view of shape (batch, heads, ...) as (KV heads, batch, heads to one, ...)."""
+    return tensor.view(len(tensor), groups, -1, *tensor.shape[2:]).transpose(0, 1)
 
 
 def _visible(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -173,7 +173,7 @@ class Attention:
         Args:
             row: the layer's place in `layers`.
             shares: of each memory, zero where a query is padding, shape (memories, KV heads that read, rows of the
-                batch, heads to a KV head, queries).
+                batch, heads to a KV head, queries); or of each of its tokens, which are then the last dimension.
             queries: over how many rows, heads and queries, padding aside.
         """
         with self._lock:

@@ -165,7 +165,7 @@ def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool) -> None
         added[..., 1:3] = -math.inf
     output, local = kernels.attention(query, key[:, :, 4:], value[:, :, 4:], scaling=0.3)
     joined, weights = kernels.beside(
-        query[0], key[0, :, :4], value[0, :, :4], added=added[0], output=output[0], local=local[0], scaling=0.3
+        query[0], key[0, :, :4].mT, value[0, :, :4], added=added[0], output=output[0], local=local[0], scaling=0.3
     )
     shown = torch.cat((added, torch.zeros(1, 1, 1, 5)), 3)
     wanted, _ = by_the_book(query, key, value, shown)
@@ -177,12 +177,13 @@ def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool) -> None
 
 
 def test_few_rows_in_float32_without_gradients_are_done_at_once() -> None:
-    query = drawn(1, 2, 3, 8)
-    assert kernels.few(query)
-    assert not kernels.few(query, cap=2.0)
-    assert not kernels.few(query.bfloat16())
-    assert not kernels.few(drawn(1, 2, 17, 8))
-    assert not kernels.few(query.clone().requires_grad_())
+    query = drawn(1, 4, 3, 8)
+    assert kernels.few(query, 2)
+    assert not kernels.few(query, 2, cap=2.0)
+    assert not kernels.few(query.bfloat16(), 2)
+    assert kernels.few(drawn(2, 4, 4, 8), 2), "two rows of four queries, two heads to a KV head: sixteen"
+    assert not kernels.few(drawn(1, 2, 17, 8), 2)
+    assert not kernels.few(query.clone().requires_grad_(), 2)
 
 
 def test_where_nothing_is_seen_the_known_part_is_all() -> None:
@@ -190,6 +191,6 @@ def test_where_nothing_is_seen_the_known_part_is_all() -> None:
     output, local = drawn(2, 3, 8, seed=3), drawn(2, 3, seed=4)
     for hidden in (-math.inf, kernels.LEAST):
         added = torch.full((1, 1, 4), hidden)
-        joined, weights = kernels.beside(query, key, value, added=added, output=output, local=local, scaling=None)
+        joined, weights = kernels.beside(query, key.mT, value, added=added, output=output, local=local, scaling=None)
         torch.testing.assert_close(joined, output)
         assert (weights[..., :-1] == 0).all()
