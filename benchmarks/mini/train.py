@@ -39,7 +39,7 @@ STATE = "state.pt"
 
 _CALIBRATED = 0.2  # share of full-grown batches whose memories are seen in _HEADS alone
 _SPARSE = 0.12  # share whose memories keep the tokens that surprise the model most
-_HEADS = ((1,), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
+_HEADS = ((1, 2), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
 _KEPT = (8, 12, 16)  # tokens of a sparse memory
 
 Kept = tuple[tuple[int, ...], ...] | int | None  # KV heads of the layers, tokens of a memory, or all
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--text", type=float, default=3.0, help="megabytes of novels")
+    parser.add_argument("--grow", type=Path, metavar="FOLDER", help="begin with this smaller model, grown")
+    parser.add_argument("--muon", action="store_true", help="orthogonalised updates of the matrices")
     parser.add_argument("--stop", type=int, help="stop before this step, to go on another time")
     parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
     chosen = parser.parse_args(arguments)
@@ -86,17 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tokenizer, texts: list[str]) -> None:
     """Trains from where the folder's state stands to the end of the course."""
     device = torch.device(chosen.device)
-    model = Llama(shape).to(device)
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in model.parameters() if weight.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=chosen.rate, betas=(0.9, 0.98), fused=True)
+    model = (Llama.load(chosen.grow).grown(shape) if chosen.grow else Llama(shape)).to(device)
+    optimisers = optimisers_of(model, chosen.rate, muon=chosen.muon)
     begun, spent = 0, 0.0
     state = chosen.folder / STATE
     if state.exists():
         kept = torch.load(state, map_location=device, weights_only=True)
         model.load_state_dict(kept["model"])
-        optimiser.load_state_dict(kept["optimiser"])
+        for optimiser, old in zip(optimisers, kept["optimisers"], strict=True):
+            optimiser.load_state_dict(old)
         begun, spent = kept["step"], kept["seconds"]
         print(f"taken up at step {begun}", flush=True)
     forward = torch.compile(model) if chosen.compile else model
@@ -117,13 +117,15 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
     losses: list[Tensor] = []
     start = time.monotonic()
     for step, batch in enumerate(loader, begun):
-        for group in optimiser.param_groups:
-            group["lr"] = chosen.rate * rate_at(step, course.steps)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = chosen.rate * rate_at(step, course.steps)
         loss = loss_of(forward, model, batch, device, narrowing(course, step))
-        optimiser.zero_grad()
+        model.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         losses.append(loss.detach())
         if len(losses) == 50:
             seconds = spent + time.monotonic() - start
@@ -134,9 +136,23 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
                 print(f"   held out, {name}: {told(accuracy(model, test, device))}", flush=True)
             model.save(chosen.folder, bos=batches.writer.bos, eos=batches.writer.eos)
             seconds = spent + time.monotonic() - start
-            whole = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
-            torch.save({**whole, "seconds": seconds}, state.with_suffix(".new"))
+            whole = {"model": model.state_dict(), "optimisers": [one.state_dict() for one in optimisers]}
+            torch.save({**whole, "step": step + 1, "seconds": seconds}, state.with_suffix(".new"))
             os.replace(state.with_suffix(".new"), state)
+
+
+def optimisers_of(model: Llama, rate: float, *, muon: bool) -> list[torch.optim.Optimizer]:
+    """Returns what trains the weights: AdamW, or Muon for the matrices of the layers and AdamW for the rest."""
+    matrices = [weight for weight in model.model.layers.parameters() if weight.dim() > 1]
+    vectors = [weight for weight in model.parameters() if weight.dim() == 1]
+    groups = [{"params": [model.model.embed_tokens.weight], "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+    if not muon:
+        groups[0]["params"] += matrices
+    adamw = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    if not muon:
+        return [adamw]
+    # "match_rms_adamw": the same rate does for both (Liu et al. 2025, "Muon is Scalable for LLM Training", section 2.2)
+    return [adamw, torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")]
 
 
 def _same(batch: Batch) -> Batch:
