@@ -63,7 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--text", type=float, default=3.0, help="megabytes of novels")
     parser.add_argument("--grow", type=Path, metavar="FOLDER", help="begin with this smaller model, grown")
-    parser.add_argument("--muon", action="store_true", help="orthogonalised updates of the matrices")
     parser.add_argument("--stop", type=int, help="stop before this step, to go on another time")
     parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
     chosen = parser.parse_args(arguments)
@@ -89,14 +88,16 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
     """Trains from where the folder's state stands to the end of the course."""
     device = torch.device(chosen.device)
     model = (Llama.load(chosen.grow).grown(shape) if chosen.grow else Llama(shape)).to(device)
-    optimisers = optimisers_of(model, chosen.rate, muon=chosen.muon)
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    vectors = [weight for weight in model.parameters() if weight.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=chosen.rate, betas=(0.9, 0.98), fused=True)
     begun, spent = 0, 0.0
     state = chosen.folder / STATE
     if state.exists():
         kept = torch.load(state, map_location=device, weights_only=True)
         model.load_state_dict(kept["model"])
-        for optimiser, old in zip(optimisers, kept["optimisers"], strict=True):
-            optimiser.load_state_dict(old)
+        optimiser.load_state_dict(kept["optimiser"])
         begun, spent = kept["step"], kept["seconds"]
         print(f"taken up at step {begun}", flush=True)
     forward = torch.compile(model) if chosen.compile else model
@@ -117,15 +118,13 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
     losses: list[Tensor] = []
     start = time.monotonic()
     for step, batch in enumerate(loader, begun):
-        for optimiser in optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = chosen.rate * rate_at(step, course.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = chosen.rate * rate_at(step, course.steps)
         loss = loss_of(forward, model, batch, device, narrowing(course, step))
-        model.zero_grad()
+        optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
+        optimiser.step()
         losses.append(loss.detach())
         if len(losses) == 50:
             seconds = spent + time.monotonic() - start
@@ -136,23 +135,9 @@ def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tok
                 print(f"   held out, {name}: {told(accuracy(model, test, device))}", flush=True)
             model.save(chosen.folder, bos=batches.writer.bos, eos=batches.writer.eos)
             seconds = spent + time.monotonic() - start
-            whole = {"model": model.state_dict(), "optimisers": [one.state_dict() for one in optimisers]}
-            torch.save({**whole, "step": step + 1, "seconds": seconds}, state.with_suffix(".new"))
+            whole = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
+            torch.save({**whole, "seconds": seconds}, state.with_suffix(".new"))
             os.replace(state.with_suffix(".new"), state)
-
-
-def optimisers_of(model: Llama, rate: float, *, muon: bool) -> list[torch.optim.Optimizer]:
-    """Returns what trains the weights: AdamW, or Muon for the matrices of the layers and AdamW for the rest."""
-    matrices = [weight for weight in model.model.layers.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in model.parameters() if weight.dim() == 1]
-    groups = [{"params": [model.model.embed_tokens.weight], "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-    if not muon:
-        groups[0]["params"] += matrices
-    adamw = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
-    if not muon:
-        return [adamw]
-    # "match_rms_adamw": the same rate does for both (Liu et al. 2025, "Muon is Scalable for LLM Training", section 2.2)
-    return [adamw, torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")]
 
 
 def _same(batch: Batch) -> Batch:
