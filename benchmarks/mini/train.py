@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
     texts = novels(chosen.text)
+    if chosen.grow and not (chosen.folder / "tokenizer.json").exists():
+        save_tokenizer(Tokenizer.from_file(str(chosen.grow / "tokenizer.json")), chosen.folder)
     tokenizer = tokenizer_of(chosen.folder, texts, chosen.vocabulary)
     course = Course(
         chosen.steps,
