@@ -274,6 +274,38 @@ class Llama(nn.Module):
         }
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
+    @torch.no_grad()
+    def grown(self, shape: Shape) -> Llama:
+        """Returns a wider and deeper model that says what this one says: what is new adds nothing until it is trained.
+
+        New features are read by random weights and written by zeros, so that the first step already moves them
+        (Chen et al. 2016, "Net2Net", keep the function by copies of units, which then learn alike).
+
+        Args:
+            shape: of the result; heads of the same size, as many of them to a key-value head, the same vocabulary.
+        """
+        small = self.shape
+        if shape.width // shape.heads != small.width // small.heads or shape.vocabulary != small.vocabulary:
+            raise ValueError("a model grows by heads of the size it has, and keeps its vocabulary")
+        if shape.heads * small.kv_heads != small.heads * shape.kv_heads:
+            raise ValueError("a model grows by whole groups of heads: keep the number of them to a key-value head")
+        large, scale = Llama(shape), (small.width / shape.width) ** 0.5
+        weights, known = large.state_dict(), self.state_dict()
+        for name, weight in weights.items():
+            old = known.get(name)
+            if weight.dim() == 1:
+                weight.fill_(scale if old is None else float(old.mean()) * scale)
+                if old is not None:
+                    weight[: len(old)] = old * scale
+                continue
+            if old is not None:
+                nn.init.normal_(weight, std=float(old.std()))
+            if name.endswith(("o_proj.weight", "down_proj.weight", "embed_tokens.weight")):
+                weight.zero_()
+            if old is not None:
+                weight[: old.shape[0], : old.shape[1]] = old
+        return large
+
     @classmethod
     def load(cls, folder: Path) -> Llama:
         """Returns the model that `save` wrote, in float32."""

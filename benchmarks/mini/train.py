@@ -39,7 +39,7 @@ STATE = "state.pt"
 
 _CALIBRATED = 0.2  # share of full-grown batches whose memories are seen in _HEADS alone
 _SPARSE = 0.12  # share whose memories keep the tokens that surprise the model most
-_HEADS = ((1,), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
+_HEADS = ((1, 2), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
 _KEPT = (8, 12, 16)  # tokens of a sparse memory
 
 Kept = tuple[tuple[int, ...], ...] | int | None  # KV heads of the layers, tokens of a memory, or all
@@ -62,12 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--text", type=float, default=3.0, help="megabytes of novels")
+    parser.add_argument("--grow", type=Path, metavar="FOLDER", help="begin with this smaller model, grown")
     parser.add_argument("--stop", type=int, help="stop before this step, to go on another time")
     parser.add_argument("--every", type=int, default=250, help="steps between two checkpoints")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
     texts = novels(chosen.text)
+    if chosen.grow and not (chosen.folder / "tokenizer.json").exists():
+        save_tokenizer(Tokenizer.from_file(str(chosen.grow / "tokenizer.json")), chosen.folder)
     tokenizer = tokenizer_of(chosen.folder, texts, chosen.vocabulary)
     course = Course(
         chosen.steps,
@@ -86,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(chosen: argparse.Namespace, course: Course, shape: Shape, tokenizer: Tokenizer, texts: list[str]) -> None:
     """Trains from where the folder's state stands to the end of the course."""
     device = torch.device(chosen.device)
-    model = Llama(shape).to(device)
+    model = (Llama.load(chosen.grow).grown(shape) if chosen.grow else Llama(shape)).to(device)
     matrices = [weight for weight in model.parameters() if weight.dim() > 1]
     vectors = [weight for weight in model.parameters() if weight.dim() == 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]

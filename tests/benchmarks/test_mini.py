@@ -159,3 +159,28 @@ def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     whole, parts = (Llama.load(tmp_path / name).state_dict() for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     assert LocalModel(tmp_path / "whole").attention.report.verdict == "exact"
+
+
+def test_a_grown_model_says_what_the_small_one_says_and_all_of_it_learns(folder: Path, writer: Writer) -> None:
+    small = Llama.load(folder)
+    grown = small.grown(Shape(vocabulary=500, width=64, layers=4, heads=8, kv_heads=4, inner=96))
+    notes = make_world("grown", "train").notes
+    document = writer.attended(notes, make_world("grown", "train").questions, system=True)
+    wanted, found = _logits(small, document), _logits(grown, document)
+    torch.testing.assert_close(
+        found, wanted, atol=1e-2 * float(wanted.std()), rtol=0
+    )  # the norm adds 1e-5 to a square that is now smaller
+    batch = pack([document], 1, len(document.tokens), 1)
+    train.loss_of(grown, grown, batch, _CPU).backward()  # type: ignore[no-untyped-call]
+    moved = {name: weight.grad for name, weight in grown.named_parameters() if weight.grad is not None}
+    assert moved["model.layers.3.mlp.down_proj.weight"].any()
+    new = moved["model.layers.0.self_attn.o_proj.weight"][32:]
+    assert new.abs().max() > 0, "features that nobody reads would never be learnt"
+
+
+@pytest.mark.parametrize(
+    "shape", [Shape(500, 64, 4, 4, 2, 96), Shape(500, 64, 4, 8, 2, 96), Shape(600, 64, 4, 8, 4, 96)]
+)
+def test_a_model_grows_by_whole_groups_of_heads_alone(folder: Path, shape: Shape) -> None:
+    with pytest.raises(ValueError, match="a model grows by"):
+        Llama.load(folder).grown(shape)
