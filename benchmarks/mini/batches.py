@@ -26,7 +26,7 @@ _CROWDS = 0.14  # share of full-grown batches that are one world among as many s
 _PROMPTED = 0.55  # share of worlds in the prompt, once worlds are half-grown
 _HARD = ("two hops", "temporal", "unanswerable")
 _HARDER = 0.3  # share of the full-grown worlds in the prompt of which only the hard kinds are asked
-_ALIKE = 0.3  # share of worlds with notes of strangers that say the like of what is asked, as a recall brings them
+_ALIKE = 0.3  # share of worlds in attention with notes of strangers that say the like of what is asked
 _BESIDE = 0.25  # share of worlds in the prompt with other memories, mostly strangers', in attention beside
 
 
@@ -161,10 +161,10 @@ def world_document(
             notes = [note for note in world.notes if not turns or note.text != turns[0].text]
             notes = random.sample(notes, len(notes))
             asked, system = [*turns, *world.questions], random.random() < 0.5
-            if split == "train" and random.random() < _ALIKE:
-                notes += _alike(random, world, seed)
-                random.shuffle(notes)
             if not prompted:
+                if split == "train" and random.random() < _ALIKE:
+                    notes += _alike(random, world, seed)
+                    random.shuffle(notes)
                 document = writer.attended(notes, asked, system=system)
             elif split == "train" and random.random() < _BESIDE:
                 known = random.choice((0, 0, len(notes) // 2))

@@ -39,7 +39,7 @@ STATE = "state.pt"
 
 _CALIBRATED = 0.2  # share of full-grown batches whose memories are seen in _HEADS alone
 _SPARSE = 0.12  # share whose memories keep the tokens that surprise the model most
-_HEADS = ((1, 2), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
+_HEADS = ((1,), (0, 1))  # KV heads of the first layers, as calibration found them; none of the others
 _KEPT = (8, 12, 16)  # tokens of a sparse memory
 
 Kept = tuple[tuple[int, ...], ...] | int | None  # KV heads of the layers, tokens of a memory, or all
