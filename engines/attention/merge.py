@@ -67,7 +67,7 @@ class Reader:
         self._bias = bias
         self._window, self._row, self._attention = window, row, attention
         self._hidden: Tensor | None = None
-        self._flat: tuple[Tensor, Tensor] | None = None  # keys, the other way round, and values, all parts in a row
+        self._flat: tuple[Tensor, Tensor] | None = None  # keys and values, all parts in a row
         self._constant: Tensor | None = None  # what is added to all logits, where it is the same for all queries
         self._lock = Lock()  # threads may come to a block at once; one of them lays its memories out
         self._given: _Given | None = _Given(keys, values, owners, places, offsets, heads, arrival or Arrival())
@@ -193,7 +193,7 @@ class Reader:
         query, output, local = (_grouped(one, groups)[read] for one in (call.query, own.output, own.local))
         if self._flat is None:
             keys, values = (one.transpose(0, 1).reshape(heads, -1, one.shape[3]) for one in (self._keys, self._values))
-            self._flat = keys.transpose(1, 2), values
+            self._flat = keys, values
         keys, values = self._flat
         mask = self._mask(call, _Span(batch, groups, self._heads, 0, call.query.shape[2]))
         joined, weights = kernels.beside(

@@ -165,7 +165,7 @@ def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool) -> None
         added[..., 1:3] = -math.inf
     output, local = kernels.attention(query, key[:, :, 4:], value[:, :, 4:], scaling=0.3)
     joined, weights = kernels.beside(
-        query[0], key[0, :, :4].mT, value[0, :, :4], added=added[0], output=output[0], local=local[0], scaling=0.3
+        query[0], key[0, :, :4], value[0, :, :4], added=added[0], output=output[0], local=local[0], scaling=0.3
     )
     shown = torch.cat((added, torch.zeros(1, 1, 1, 5)), 3)
     wanted, _ = by_the_book(query, key, value, shown)
@@ -191,6 +191,6 @@ def test_where_nothing_is_seen_the_known_part_is_all() -> None:
     output, local = drawn(2, 3, 8, seed=3), drawn(2, 3, seed=4)
     for hidden in (-math.inf, kernels.LEAST):
         added = torch.full((1, 1, 4), hidden)
-        joined, weights = kernels.beside(query, key.mT, value, added=added, output=output, local=local, scaling=None)
+        joined, weights = kernels.beside(query, key, value, added=added, output=output, local=local, scaling=None)
         torch.testing.assert_close(joined, output)
         assert (weights[..., :-1] == 0).all()
