@@ -157,17 +157,19 @@ class Plain(nn.Module):
     num_key_value_groups = 2
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("hidden", [False, True])
-def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool) -> None:
-    query, key, value = drawn(1, 2, 3, 8), drawn(1, 2, 9, 8, seed=1), drawn(1, 2, 9, 8, seed=2)
-    added = drawn(1, 1, 1, 4, seed=4)
+def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool, each: bool, rows: int) -> None:
+    query, key, value = drawn(1, 2, rows, 8), drawn(1, 2, 9, 8, seed=1), drawn(1, 2, 9, 8, seed=2)
+    added = drawn(1, 1, rows if each else 1, 4, seed=4)
     if hidden:
         added[..., 1:3] = -math.inf
     output, local = kernels.attention(query, key[:, :, 4:], value[:, :, 4:], scaling=0.3)
     joined, weights = kernels.beside(
         query[0], key[0, :, :4], value[0, :, :4], added=added[0], output=output[0], local=local[0], scaling=0.3
     )
-    shown = torch.cat((added, torch.zeros(1, 1, 1, 5)), 3)
+    shown = torch.cat((added, torch.zeros(*added.shape[:3], 5)), 3)
     wanted, _ = by_the_book(query, key, value, shown)
     torch.testing.assert_close(joined.double(), wanted[0], atol=2e-6, rtol=0)
     logits = 0.3 * query[0] @ key[0].transpose(1, 2) + shown[0]
