@@ -145,9 +145,10 @@ def _attention(
     attention_mask: Tensor | None = None,
     **options: object,
 ) -> Output:
-    call = Call(module, base, query, key, value, attention_mask, options)
     listener = _listener(module)
-    return call.plain() if listener is None else listener(call)
+    if listener is None:
+        return _own_function(type(module), base)(module, query, key, value, attention_mask, **options)
+    return listener(Call(module, base, query, key, value, attention_mask, options))
 
 
 @cache

@@ -20,6 +20,7 @@ LEAST = torch.finfo(torch.float32).min  # the logit of what is hidden; -inf woul
 
 _SCORES = 2**24  # logits held at a time: 64 MiB
 _FEW = 16  # rows
+_MANY = 2048  # keys
 _HALF = (torch.bfloat16, torch.float16)
 _flash_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 _flash_on_cuda = torch.ops.aten._scaled_dot_product_flash_attention.default
@@ -101,7 +102,7 @@ def beside(
     """
     scale = query.shape[2] ** -0.5 if scaling is None else scaling
     rows = query.shape[1]
-    if rows % 4 == 3:  # with one row more both products take a sixth to a quarter less
+    if rows % 4 == 3 and key.shape[1] > _MANY:  # with one row more both products take a sixth to a quarter less
         query, local = F.pad(query, (0, 0, 0, 1)), F.pad(local, (0, 1))
         added = added if added.shape[1] == 1 else F.pad(added, (0, 0, 0, 1))
     logits = torch.baddbmm(added.mT, key, query.mT, alpha=scale).mT  # a quarter faster than the other way round

@@ -189,24 +189,15 @@ class Reader:
         batch, groups = call.key.shape[:2]
         parts, heads, tokens = self._keys.shape[:3]
         read = slice(None) if self._heads is None else self._heads
-        # (batch, heads, queries, ...) as (KV heads that read, batch, heads to one, queries, ...)
-        query, output, local = (_grouped(one, groups)[read] for one in (call.query, own.output, own.local))
+        query, output, local = (_asking(one, groups)[read] for one in (call.query, own.output, own.local))
         if self._flat is None:
             keys, values = (one.transpose(0, 1).reshape(heads, -1, one.shape[3]) for one in (self._keys, self._values))
             self._flat = keys, values
-        keys, values = self._flat
-        mask = self._mask(call, _Span(batch, groups, self._heads, 0, call.query.shape[2]))
         joined, weights = kernels.beside(
-            query.reshape(heads, -1, query.shape[-1]),
-            keys,
-            values,
-            added=self._added(mask),
-            output=output.reshape(heads, -1, output.shape[-1]),
-            local=local.reshape(heads, -1),
-            scaling=call.number("scaling"),
+            query, *self._flat, added=self._added(call), output=output, local=local, scaling=call.number("scaling")
         )
         if self._attention.watched:
-            shares = weights[..., :-1].reshape(*local.shape, parts, tokens)
+            shares = weights[..., :-1].reshape(heads, batch, -1, call.query.shape[2], parts, tokens)
             if shares.numel() > _PUT_OFF:
                 shares = shares.sum(-1, keepdim=True)
             seen = own.seen
@@ -214,17 +205,14 @@ class Reader:
                 shares = shares * _grouped(seen, groups)[read][..., None, None]
             queries = own.local.numel() if seen is None else seen.sum()
             self._attention.note(self._row, shares.permute(4, 0, 1, 2, 3, 5), queries)
-        joined = joined.reshape(output.shape)
-        if isinstance(read, slice):
-            output.copy_(joined)
-        else:
-            _grouped(own.output, groups).index_copy_(0, read, joined)
+        _grouped(own.output, groups)[read] = joined.view(heads, batch, -1, *own.output.shape[2:])
         return own.output.transpose(1, 2).contiguous()
 
-    def _added(self, mask: Tensor | None) -> Tensor:
+    def _added(self, call: Call) -> Tensor:
         """Returns what is added to logits, all parts in a row, shape (KV heads, rows, tokens), or with ones in it."""
-        if self._window is None and self._constant is not None:
+        if self._constant is not None:
             return self._constant
+        mask = self._mask(call, _Span(len(call.key), call.key.shape[1], self._heads, 0, call.query.shape[2]))
         added = torch.as_tensor(self._bias).reshape(-1, 1, 1, 1)
         if mask is not None:
             added = added + kernels.additive(mask)
@@ -363,6 +351,13 @@ def matmul_attention(call: Call) -> Output:
 def _grouped(tensor: Tensor, groups: int) -> Tensor:
     """Returns a view of shape (batch, heads, ...) as (KV heads, batch, heads to one, ...)."""
     return tensor.view(len(tensor), groups, -1, *tensor.shape[2:]).transpose(0, 1)
+
+
+def _asking(tensor: Tensor, groups: int) -> Tensor:
+    """Returns shape (batch, heads, queries, ...) as (KV heads, rows, ...): a view where there is one query in all."""
+    if len(tensor) == tensor.shape[2] == 1:
+        return tensor.view(groups, -1, *tensor.shape[3:])
+    return _grouped(tensor, groups).flatten(1, 3)
 
 
 def _visible(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -157,10 +157,14 @@ class Plain(nn.Module):
     num_key_value_groups = 2
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("many", [0, 2048])
+@pytest.mark.parametrize("rows", [1, 3, 4, 7])
 @pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("hidden", [False, True])
-def test_keys_beside_a_known_part_are_one_softmax_over_all(hidden: bool, each: bool, rows: int) -> None:
+def test_keys_beside_a_known_part_are_one_softmax_over_all(
+    hidden: bool, each: bool, rows: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "_MANY", many)
     query, key, value = drawn(1, 2, rows, 8), drawn(1, 2, 9, 8, seed=1), drawn(1, 2, 9, 8, seed=2)
     added = drawn(1, 1, rows if each else 1, 4, seed=4)
     if hidden:
