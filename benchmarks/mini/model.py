@@ -121,9 +121,9 @@ class _Attention(nn.Module):
             mask = mask if mask.shape[1] == 1 else mask.repeat_interleave(each, 1)
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         else:  # the kernel's backward pass takes half of all time on a CPU; rows are short
-            grouped = query.reshape(rows, self.kv_heads, each * tokens, self.size)
+            grouped = (query * self.size**-0.5).reshape(rows, self.kv_heads, each * tokens, self.size)
             logits = (grouped @ key.transpose(2, 3)).view(rows, self.kv_heads, each, tokens, tokens)
-            weights = torch.softmax(logits * self.size**-0.5 + mask[:, :, None], -1).to(value.dtype)
+            weights = torch.softmax(logits.add_(mask[:, :, None]), -1).to(value.dtype)
             out = weights.view(rows, self.kv_heads, each * tokens, tokens) @ value
             out = out.view(rows, self.heads, tokens, self.size)
         mixed: Tensor = self.o_proj(out.transpose(1, 2).reshape(rows, tokens, -1))
