@@ -39,7 +39,7 @@ def calibrate(
     engine: AttentionEngine,
     *,
     pairs: int = 200,
-    keep: float = 0.99,
+    keep: float = 0.995,
     agree: float = 0.95,
     texts: Sequence[str] = (),
     seed: int = 0,
@@ -50,7 +50,8 @@ def calibrate(
     Args:
         engine: of the model.
         pairs: memories with questions; a quarter of them only measures what was found.
-        keep: share of the gain that must be kept, of how much memory lowers the surprisal of answers.
+        keep: share of the gain that must be kept, of how much memory lowers the surprisal of answers. A pair
+            has one memory: with 0.99 a model may keep too few heads to choose among several.
         agree: share that must be kept of the square of what memory does to answers' log-probabilities, up or down.
         texts: to cut memories from, in place of the model's own.
         seed: the same seed finds the same heads.
