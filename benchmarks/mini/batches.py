@@ -23,10 +23,11 @@ __all__ = ["Batches", "Course", "held_out"]
 
 _CROWDED = 0.3  # share of full-grown worlds in attention that have many more notes
 _CROWDS = 0.14  # share of full-grown batches that are one world among as many strangers' notes as a batch holds
-_PROMPTED = 0.55  # share of worlds in the prompt, once worlds are half-grown
+_PROMPTED = 0.65  # share of worlds in the prompt, once worlds are half-grown
 _HARD = ("two hops", "temporal", "unanswerable")
 _HARDER = 0.3  # share of the full-grown worlds in the prompt of which only the hard kinds are asked
-_ALIKE = 0.3  # share of worlds in attention with notes of strangers that say the like of what is asked
+_UNKNOWN = 0.25  # share of the full-grown worlds of which nothing is asked but what they do not answer
+_ALIKE = 0.6  # share of worlds with notes of strangers that say the like of what is asked
 _BESIDE = 0.25  # share of worlds in the prompt with other memories, mostly strangers', in attention beside
 
 
@@ -100,7 +101,9 @@ class Batches(Dataset[Batch]):
         if grown >= 1 and not prompted and random.random() < _CROWDED:
             most *= 4  # as many as there is room for
         kinds: Sequence[str] = KINDS if grown > 0.4 else ("one hop",)
-        if grown >= 1 and prompted and random.random() < _HARDER:
+        if grown >= 1 and random.random() < _UNKNOWN:
+            kinds = ("unanswerable",)
+        elif grown >= 1 and prompted and random.random() < _HARDER:
             kinds = _HARD
         if self.course.calls and grown > 0.5 and random.random() < self.course.calls:
             return self._called(random, seed, most, length)
@@ -161,10 +164,10 @@ def world_document(
             notes = [note for note in world.notes if not turns or note.text != turns[0].text]
             notes = random.sample(notes, len(notes))
             asked, system = [*turns, *world.questions], random.random() < 0.5
+            if split == "train" and random.random() < _ALIKE:
+                notes += _alike(random, world, seed, 3 if prompted else 6)
+                random.shuffle(notes)
             if not prompted:
-                if split == "train" and random.random() < _ALIKE:
-                    notes += _alike(random, world, seed)
-                    random.shuffle(notes)
                 document = writer.attended(notes, asked, system=system)
             elif split == "train" and random.random() < _BESIDE:
                 known = random.choice((0, 0, len(notes) // 2))
@@ -178,7 +181,7 @@ def world_document(
         seed += "'"
 
 
-def _alike(random: Random, world: World, seed: str) -> list[Told]:
+def _alike(random: Random, world: World, seed: str, most: int) -> list[Told]:
     """Returns notes that say of strangers what is asked about the world's people, as a recall brings them too."""
     asked = {part for question in world.questions for part in question.ask}
     known = {fact.subject for note in world.notes for fact in note.facts} | {ME}
@@ -188,7 +191,7 @@ def _alike(random: Random, world: World, seed: str) -> list[Told]:
         for note in others
         if note.facts and all(fact.relation in asked and fact.subject not in known for fact in note.facts)
     ]
-    return random.sample(found, random.randint(0, min(6, len(found))))
+    return random.sample(found, random.randint(0, min(most, len(found))))
 
 
 def _said(note: Told) -> Question:

@@ -23,7 +23,7 @@ from tercet.engines.prompt import compose, render
 from tercet.store.note import Note, spoken
 
 from ..worlds import Question, Told
-from .tokenizer import ASSISTANT, BOS, EOS
+from .tokenizer import ASSISTANT, BLOCK, BOS, EOS
 
 __all__ = ["SYSTEM_WORDS", "Answer", "Batch", "Document", "Writer", "note_of", "pack"]
 
@@ -169,8 +169,13 @@ class Writer:
 
 
 def _laid(messages: Sequence[Message]) -> str:
-    """Returns messages as the chat template lays them out."""
-    return "".join(f"<|{message.role}|> {message.content}" for message in messages)
+    """Returns messages as the chat template lays them out: words with memories behind them are said once more."""
+    return "".join(f"<|{message.role}|> {message.content}{_again(message)}" for message in messages)
+
+
+def _again(message: Message) -> str:
+    words, block, _ = message.content.partition(BLOCK)
+    return f"\n{words}" if block and message.role == "user" else ""
 
 
 def pack(documents: Sequence[Document], rows: int, length: int, fill: int) -> Batch:

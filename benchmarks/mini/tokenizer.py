@@ -12,15 +12,18 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-__all__ = ["ASSISTANT", "BOS", "EOS", "SYSTEM", "TEMPLATE", "USER", "make_tokenizer", "save_tokenizer"]
+__all__ = ["ASSISTANT", "BLOCK", "BOS", "EOS", "SYSTEM", "TEMPLATE", "USER", "make_tokenizer", "save_tokenizer"]
 
 BOS, EOS, SYSTEM, USER, ASSISTANT = "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"
+BLOCK = "\n\n<memory>\n"  # where a user's words end and `tercet.engines.prompt` puts memories
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{{ '<|' + message['role'] + '|> ' + message['content'] }}"
+    "{% if message['role'] == 'user' and BLOCK in message['content'] %}"
+    "{{ '\n' + message['content'].split(BLOCK)[0] }}{% endif %}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
+).replace("BLOCK", repr(BLOCK))
 _PIECES = r" ?[a-z]+|[A-Z][a-z]*|[0-9]| ?[^\sA-Za-z0-9]+|\s"
 
 
