@@ -82,9 +82,10 @@ class Reader:
         places = given.places.reshape(-1, given.places.shape[-1]).to(keys.device)
         heads: Tensor | slice | None = None
         if given.heads is not None:
-            first, last = given.heads[0], given.heads[-1]
-            adjacent = list(given.heads) == list(range(first, last + 1))
-            heads = slice(first, last + 1) if adjacent else torch.tensor(given.heads, device=keys.device)
+            first, *others = given.heads
+            every = range(first, given.heads[-1] + 1, others[0] - first if others else 1)
+            even = tuple(every) == tuple(given.heads)  # as one or two always are; of such a view is enough
+            heads = slice(first, every.stop, every.step) if even else torch.tensor(given.heads, device=keys.device)
         if offsets is not None:
             offsets = offsets.float().clamp_min(kernels.LEAST)
         lengths = torch.bincount(owners, minlength=self._attention.memories)
@@ -313,7 +314,8 @@ class _Span:
     def back(self, part: Tensor, whole: Tensor) -> Tensor:
         """Undoes `rows`; heads that read nothing keep what they have in ``whole``."""
         if isinstance(self.readers, slice):
-            part = self._rows(whole).to(part.dtype).slice_scatter(part, 1, self.readers.start, self.readers.stop)
+            readers = self.readers
+            part = self._rows(whole).to(part.dtype).slice_scatter(part, 1, readers.start, readers.stop, readers.step)
         elif self.readers is not None:
             part = self._rows(whole).to(part.dtype).index_copy(1, self.readers, part)
         shape = (self.batch, -1, self.stop - self.start, *part.shape[3:])

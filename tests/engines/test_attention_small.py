@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import shared_engine, shared_model, tiny_tokenizer, words  # type: ignore[import-not-found]
+from tiny_models import shared_engine, shared_model, tiny_model, tiny_tokenizer, words  # type: ignore[import-not-found]
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -235,6 +235,19 @@ def _spelled_out(engine: AttentionEngine, record: Record) -> Record:
             arrays["counts"][rows] = record.get(f"{start}counts", 1)
         whole |= {f"{start}{name}": array for name, array in arrays.items()}
     return whole
+
+
+@pytest.mark.parametrize("asked", [range(20, 50), [20]])  # as a prompt is read, as a token is decoded
+def test_whichever_heads_read_they_read_what_is_theirs(asked: Sequence[int]) -> None:
+    model = tiny_model("llama", num_attention_heads=8, num_key_value_heads=4)
+    chosen = ((0, 2), (1, 3), (0, 1, 3), (0, 3))
+    engine = AttentionEngine(model, tiny_tokenizer(), recipe=Recipe(heads=chosen))
+    record = engine.encode_tokens(NOTE)
+    found = []
+    for records in ([record], [_spelled_out(engine, record)]):
+        with torch.no_grad(), engine.attend(records):
+            found.append(model(torch.tensor([list(asked)])).logits[0])
+    assert far(*found) < 1e-4
 
 
 @pytest.mark.parametrize("family", FULL)
