@@ -1,10 +1,10 @@
 """Should memories that fit the question better be louder in attention? tercet-mini among 5 to 100 memories.
 
-All alike, N memories get the same bias, minus the logarithm of N. `Recall.bias` gives each the logarithm of its part of
-the recall's confidence: the softmax of its recall scores, the best being 1, over a temperature; at an infinite one all
-are alike again, and without the confidence is measured, too. Questions from made-up worlds that training did not have,
-the notes that hold the answer among others; and the same with none of them, where the answer stands in the prompt:
-what harm do wrong memories do then?
+All alike, N memories get the same bias, minus the logarithm of N. Else each gets the logarithm of its part of one: by
+its score, the softmax of scores of which the best is 1, over a temperature; or by its rank, one over a power of it, as
+`Recall.bias` has it, times the recall's confidence. Questions from made-up worlds that training did not have, the notes
+that hold the answer among others; and the same with none of them, where the answer stands in the prompt: what harm do
+wrong memories do then?
 
     python benchmarks/memory_bias.py [--questions N] [--json FILE]
 """
@@ -12,7 +12,6 @@ what harm do wrong memories do then?
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -23,9 +22,11 @@ from typing import cast
 import click
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import rankdata
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # run as a file, which puts this folder on the path and not the one above
@@ -40,22 +41,22 @@ from tercet.sdk.recall import Recall  # noqa: E402
 
 KINDS = ("one hop", "two hops", "temporal")
 SIZES = (5, 20, 100)
-TEMPERATURES = (0.5, 0.25, 0.15, 0.1)
-
-
-def bias(recall: Recall, temperature: float) -> list[float]:
-    """Returns the logarithm of each memory's part of one."""
-    best = max((found.score for found in recall), default=1.0)
-    scores = np.array([found.score for found in recall]) / best / temperature
-    return [float(score) for score in scores - np.logaddexp.reduce(scores)]
+TEMPERATURES = (0.5, 0.25, 0.15)
+POWERS = (1.0, 1.5, 2.0)
 
 
 def biases(recall: Recall) -> dict[str, Sequence[float]]:
     """Returns the ways to be loud, by name."""
-    ways: dict[str, Sequence[float]] = {
-        f"softmax / {temperature}": bias(recall, temperature) for temperature in TEMPERATURES
-    }
-    return {"alike": bias(recall, math.inf), **ways, "Recall.bias": recall.bias}
+    scores = np.array([found.score for found in recall])
+    ways: dict[str, Sequence[float]] = {"alike": _parts(0 * scores)}
+    ways |= {f"score / {temperature}": _parts(scores / scores.max() / temperature) for temperature in TEMPERATURES}
+    ways |= {f"rank ^ -{power}": _parts(-power * np.log(rankdata(-scores, "min"))) for power in POWERS}
+    return ways | {"Recall.bias": recall.bias}
+
+
+def _parts(logits: NDArray[np.float64]) -> list[float]:
+    """Returns the logarithm of each memory's part of one."""
+    return [float(one) for one in logits - np.logaddexp.reduce(logits)]
 
 
 def crowded(asker: Asker, asked: Sequence[Case], size: int, show: Callable[[str], None]) -> dict[str, object]:
@@ -88,11 +89,11 @@ def harmed(asker: Asker, asked: Sequence[Case]) -> dict[str, object]:
 @click.option("--questions", type=click.IntRange(min=1), default=40, help="Of each kind.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Where the figures go.")
 def main(questions: int, json_path: Path | None) -> None:
-    """Asks with every temperature and prints the table."""
+    """Asks in every way and prints the table."""
     torch.set_num_threads(1)
     asker = Asker(LocalModel(MINI, device="cpu"))
     every = cases(questions)
-    console = Console(width=120)
+    console = Console(width=150)
     found: dict[str, dict[str, object]] = {}
     with console.status("asking") as status:
         for kind in KINDS:

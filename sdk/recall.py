@@ -21,7 +21,7 @@ __all__ = ["Recall", "Recollection", "Why"]
 
 Attender = Callable[[Sequence[Note], "Bias", Any, Any], AbstractContextManager["Attention"]]
 
-_TEMPERATURE = 0.25  # of scores whose best is 1 (docs/attention.md)
+_QUIETER = 1.5  # the power of its rank by which a memory is quieter than the best (docs/attention.md)
 _LEAST = math.exp(-4)  # that a recall without any confidence is heard
 
 
@@ -127,16 +127,18 @@ class Recall(Sequence[Recollection]):
     def bias(self) -> tuple[float, ...]:
         """How loud each memory is in attention: the logarithm of its part, the larger the better it fits.
 
-        Parts are the softmax of the scores, the best being 1, at a temperature of 0.25; together they are as much as
-        the recall's confidence, or one where it has none. So no part is over 4 quieter than the best, nor all
-        together over 4 quieter than one. Alike for all, as the engine has it, it would be minus log N.
+        Parts fall with the rank, as one over its power 1.5, and are alike where scores are; together they are as much
+        as the recall's confidence, or one where it has none, and never over 4 quieter than one. Not with the score:
+        the second note of a question of two hops comes soon behind the first, and far below it. Alike for all, as
+        the engine has it, it would be minus log N.
         """
-        best = max((found.score for found in self), default=0.0)
-        scores = [found.score / best / _TEMPERATURE if best > 0 else 0.0 for found in self]
-        top = max(scores, default=0.0)
-        whole = top + math.log(sum(math.exp(score - top) for score in scores)) if scores else 0.0
+        ranks: dict[float, int] = {}
+        for rank, score in enumerate(sorted((found.score for found in self), reverse=True), 1):
+            ranks.setdefault(score, rank)
+        quieter = [_QUIETER * math.log(ranks[found.score]) for found in self]
+        whole = math.log(sum(math.exp(-one) for one in quieter)) if quieter else 0.0
         sure = math.log(max(1.0 if self.confidence is None else self.confidence, _LEAST))
-        return tuple(score - whole + sure for score in scores)
+        return tuple(sure - whole - one for one in quieter)
 
     def of(self, found: Sequence[Recollection]) -> Recall:
         """Returns a recall of these memories instead, for the same question."""

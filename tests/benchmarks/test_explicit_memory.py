@@ -96,20 +96,21 @@ def test_it_runs_on_any_model(tmp_path: Path) -> None:
     assert results["changes"]["attention, by fit"] == {"revised": None, "forgotten": None}  # it knows no answer
 
 
-def test_the_temperature_that_recalls_use_is_one_of_those_measured() -> None:
+def test_the_loudness_that_recalls_use_is_one_of_those_measured() -> None:
     notes = cases(1)[0].notes
     recall = recall_of(cases(1)[0].question, notes, len(notes))
     assert recall.confidence is not None
     sure = math.log(recall.confidence)
-    assert [one + sure for one in memory_bias.bias(recall, 0.25)] == pytest.approx(recall.bias)
-    assert memory_bias.biases(recall)["alike"] == pytest.approx([-math.log(len(recall))] * len(recall))
+    ways = memory_bias.biases(recall)
+    assert [one + sure for one in ways["rank ^ -1.5"]] == pytest.approx(recall.bias)
+    assert ways["alike"] == pytest.approx([-math.log(len(recall))] * len(recall))
 
 
 @pytest.mark.slow
-def test_loudness_is_measured_at_every_temperature(tmp_path: Path) -> None:
+def test_loudness_is_measured_in_every_way(tmp_path: Path) -> None:
     wanted = ["--questions", "1", "--json", str(tmp_path / "out.json")]
     done = CliRunner().invoke(memory_bias.main, wanted, catch_exceptions=False)
     assert done.exit_code == 0
     right = json.loads((tmp_path / "out.json").read_text())["right"]
     assert len(right) == 10
-    assert {len(row) for row in right.values()} == {len(memory_bias.TEMPERATURES) + 2}
+    assert {len(row) for row in right.values()} == {len(memory_bias.TEMPERATURES) + len(memory_bias.POWERS) + 2}

@@ -177,7 +177,7 @@ def test_a_recall_is_reranked_by_the_models_own_keys(ada: Memory, stories: Local
 def test_what_fits_better_is_louder(ada: Memory, stories: LocalModel) -> None:
     recall = ada.read("Did Lily, Tom or the cat have a red ball?", k=3)
     first, *others = recall.bias
-    assert all(first > other >= first - 4.01 for other in others)
+    assert others == pytest.approx([first - 1.5 * math.log(rank) for rank in (2, 3)])
     assert sum(map(math.exp, recall.bias)) == pytest.approx(1)
     found = {}
     for bias in (None, "log_n", [-50.0, 0.0, -50.0]):
@@ -194,6 +194,8 @@ def test_what_fits_alike_is_as_loud_and_nothing_is_silent(ada: Memory) -> None:
     recall = ada.read("Did Lily, Tom or the cat have a red ball?", k=3)
     alike = recall.of([replace(found, score=0.0) for found in recall])
     assert alike.bias == pytest.approx([-math.log(3)] * 3)
+    after = recall.of([replace(found, score=score) for found, score in zip(recall, (0.2, 0.9, 0.2), strict=True)]).bias
+    assert after[0] == after[2] == pytest.approx(after[1] - 1.5 * math.log(2))
     assert recall[:1].bias == (0.0,)
     for confidence, heard in ((1.0, 1.0), (0.3, 0.3), (0.0, math.exp(-4))):
         unsure = Recall(recall.cue, list(recall), lambda *_: None, confidence)  # type: ignore[arg-type]
